@@ -1,0 +1,243 @@
+// swift-tools-version: 6.2
+// SPDX-License-Identifier: Apache-2.0
+// Nereid: a vision model server.
+
+import PackageDescription
+
+let house: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+]
+
+/// The files of the page; each stands in Web/PageFile.swift too, with its media type.
+let page = [
+    "index.html",
+    "announcer.js",
+    "api.js",
+    "bar.css",
+    "classes.js",
+    "command.js",
+    "confidence.js",
+    "details.css",
+    "dispatcher.js",
+    "downloads.js",
+    "drawing.js",
+    "element.js",
+    "export.js",
+    "favicon.svg",
+    "gestures.js",
+    "intake.js",
+    "keyboard.js",
+    "labels.js",
+    "main.js",
+    "model-picker.js",
+    "notice.js",
+    "palette.js",
+    "panel.css",
+    "picture-view.js",
+    "picture.js",
+    "results.js",
+    "session.js",
+    "stage.css",
+    "strip.css",
+    "strip.js",
+    "style.css",
+    "timings.js",
+    "viewport.js",
+    "welcome.css",
+]
+
+let package = Package(
+    name: "nereid",
+    platforms: [.macOS(.v15)],
+    products: [
+        .executable(name: "nereid", targets: ["nereid"]),
+        .library(name: "NereidImaging", targets: ["NereidImaging"]),
+        .library(name: "NereidInference", targets: ["NereidInference"]),
+        .library(name: "NereidVision", targets: ["NereidVision"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+    ],
+    targets: [
+        // The command: one file per subcommand.
+        .executableTarget(
+            name: "nereid",
+            dependencies: [
+                "NereidServer",
+                "NereidJobs",
+                "NereidModels",
+                "NereidVision",
+                "NereidInference",
+                "NereidImaging",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOFoundationCompat", package: "swift-nio"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: house
+        ),
+        // The HTTP face: routes, uploads, formats out, the page, limits, metrics.
+        .target(
+            name: "NereidServer",
+            dependencies: [
+                "NereidJobs",
+                "NereidModels",
+                "NereidVision",
+                "NereidImaging",
+                "NereidInference",
+                "NereidPage",
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "HummingbirdCore", package: "hummingbird"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "CoreMetrics", package: "swift-metrics"),
+                .product(name: "Metrics", package: "swift-metrics"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOFoundationCompat", package: "swift-nio"),
+                .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "Yams", package: "Yams"),
+            ],
+            swiftSettings: house
+        ),
+        // The page, embedded into the binary.
+        .target(
+            name: "NereidPage",
+            path: "Web",
+            sources: ["PageFile.swift"],
+            resources: page.map { .embedInCode($0) },
+            swiftSettings: house
+        ),
+        // Jobs and the bounded queue in front of each model.
+        .target(
+            name: "NereidJobs",
+            dependencies: [
+                "NereidModels",
+                "NereidVision",
+                "NereidImaging",
+                .product(name: "DequeModule", package: "swift-collections"),
+                .product(name: "NIOCore", package: "swift-nio"),
+            ],
+            swiftSettings: house
+        ),
+        // Finds, configures, loads, swaps and unloads models.
+        .target(
+            name: "NereidModels",
+            dependencies: [
+                "NereidVision",
+                "NereidInference",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "Yams", package: "Yams"),
+            ],
+            swiftSettings: house
+        ),
+        // Picture in, detections out: heads, non-maximum suppression, drawing.
+        .target(
+            name: "NereidVision",
+            dependencies: ["NereidImaging", "NereidInference", .product(name: "Logging", package: "swift-log")],
+            swiftSettings: house
+        ),
+        // Ground floor: pictures.
+        .target(
+            name: "NereidImaging",
+            dependencies: [
+                "CVips",
+                "CTurboJPEG",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            swiftSettings: house
+        ),
+        // Ground floor: engines, sessions, tensors.
+        .target(
+            name: "NereidInference",
+            dependencies: ["CONNXRuntime", .product(name: "NIOPosix", package: "swift-nio")],
+            swiftSettings: house
+        ),
+
+        // Shims: declarations and the least glue that Swift cannot express.
+        .target(name: "CVips", dependencies: ["CVipsLibrary"]),
+        .systemLibrary(name: "CVipsLibrary", pkgConfig: "vips", providers: [.apt(["libvips-dev"]), .brew(["vips"])]),
+        .systemLibrary(
+            name: "CTurboJPEG",
+            pkgConfig: "libturbojpeg",
+            providers: [.apt(["libturbojpeg0-dev"]), .brew(["jpeg-turbo"])]
+        ),
+        .target(name: "CONNXRuntime"),
+
+        .testTarget(
+            name: "NereidImagingTests",
+            dependencies: ["NereidImaging", .product(name: "NIOCore", package: "swift-nio")],
+            swiftSettings: house
+        ),
+        .testTarget(
+            name: "NereidInferenceTests",
+            dependencies: ["NereidInference"],
+            swiftSettings: house
+        ),
+        .testTarget(
+            name: "NereidVisionTests",
+            dependencies: [
+                "NereidVision", "NereidImaging", "NereidInference", .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: house
+        ),
+        .testTarget(
+            name: "NereidModelsTests",
+            dependencies: [
+                "NereidModels", "NereidVision", "NereidImaging", "NereidInference",
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: house
+        ),
+        .testTarget(
+            name: "NereidJobsTests",
+            dependencies: [
+                "NereidJobs", "NereidModels", "NereidVision", "NereidImaging", "NereidInference",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+            ],
+            swiftSettings: house
+        ),
+        .testTarget(
+            name: "NereidServerTests",
+            dependencies: [
+                "NereidServer", "NereidJobs", "NereidModels", "NereidVision", "NereidImaging", "NereidInference",
+                .product(name: "CoreMetrics", package: "swift-metrics"),
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "HummingbirdTesting", package: "hummingbird"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+            ],
+            swiftSettings: house
+        ),
+        // The real server as a process: real sockets, a real browser, real clients.
+        .testTarget(
+            name: "EndToEndTests",
+            dependencies: [
+                "nereid", "NereidImaging",
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOFoundationCompat", package: "swift-nio"),
+            ],
+            swiftSettings: house
+        ),
+    ],
+    swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// Nereid: a vision model server.
+
+public import NIOCore
+
+extension Picture {
+    /// Decodes a picture file. The format is told by the bytes themselves.
+    ///
+    /// Blocks its thread for milliseconds, so call it through ``ImagingPool``. Several pictures can be decoded on
+    /// several threads at once.
+    ///
+    /// What becomes of the many kinds of pixel is what Pillow's `convert("RGB")` and OpenCV do, so that a model sees
+    /// what it saw in training: grey is repeated in all three channels; alpha is dropped, not blended; of 16 bits the
+    /// high byte remains; colour profiles are ignored; CMYK is multiplied out (in a JPEG it is stored inverted, after
+    /// Adobe's custom). Of an animation or a file with several pages the first is taken.
+    ///
+    /// - Parameters:
+    ///   - bytes: The whole file.
+    ///   - limits: What the picture may cost.
+    ///   - appliesOrientation: Whether the picture is turned upright as its EXIF (or TIFF) orientation asks. HEIF and
+    ///     AVIF carry their own rotation, which is always applied.
+    /// - Throws: ``ImagingError``, whose cases tell apart bytes that are no picture, kinds that are not read here,
+    ///   damage, and pictures beyond the limits.
+    public init(
+        decoding bytes: ByteBuffer,
+        limits: DecodingLimits = DecodingLimits(),
+        appliesOrientation: Bool = true
+    ) throws {
+        try limits.check(encodedBytes: bytes.readableBytes)
+        let deadline = DecodingDeadline(limits)
+        let format = try PictureFormat(recognising: bytes.readableBytesUInt8Span)
+        let raw: DecodedPixels = try bytes.withUnsafeReadableBytes { bytes throws in
+            switch format {
+            case .jpeg: try decodeJPEG(bytes, limits: limits, deadline: deadline)
+            case .bmp: try decodeBMP(bytes, limits: limits)
+            case .png, .webp, .tiff, .gif, .heif, .avif:
+                try decodeWithVips(bytes, as: format, limits: limits, deadline: deadline)
+            }
+        }
+        let upright = appliesOrientation ? raw.turnedUpright() : raw
+        self.init(size: upright.size, format: format, pixels: upright.pixels)
+    }
+}
+
+/// What a decoder hands back: pixels as they are stored, and how they want to be turned.
+struct DecodedPixels {
+    var size: PixelSize
+    /// Red, green, blue, rows from the top.
+    var pixels: [UInt8]
+    var orientation = Orientation.upright
+
+    /// The pixels turned as the orientation asks.
+    func turnedUpright() -> DecodedPixels {
+        guard orientation != .upright else { return self }
+        return DecodedPixels(
+            size: orientation.swapsSides ? size.transposed : size,
+            pixels: orientation.turn(pixels, of: size)
+        )
+    }
+}

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+// Nereid: a vision model server.
+
+import NereidModels
+import Synchronization
+
+/// The queue within one process: a bounded line in front of each model, and workers that come when there is work.
+///
+/// For each model there are as many workers as its session has instances, and one more, so that the next picture is decoded
+/// while the engine is busy.
+public final class EmbeddedQueue: JobQueue {
+    private let worker: Worker
+    private let limits: QueueLimits
+    private let lanes = Mutex<[String: LaneState<Ticket>]>([:])
+    private let lastNumber = Atomic<UInt64>(0)
+
+    /// Makes a queue.
+    ///
+    /// - Parameters:
+    ///   - worker: runs what the queue holds.
+    ///   - limits: the most that may wait in front of each model.
+    public init(worker: Worker, limits: QueueLimits = .init()) {
+        self.worker = worker
+        self.limits = limits
+    }
+
+    /// How a model's jobs stand at this moment.
+    public func load(of model: String) -> QueueLoad {
+        lanes.withLock { $0[model]?.load ?? .idle }
+    }
+
+    /// Puts a job in the line of its model and waits for its answer; see ``JobQueue/submit(_:)``.
+    public func submit(_ job: Job) async throws -> JobAnswer {
+        let ticket = Ticket(number: lastNumber.wrappingAdd(1, ordering: .relaxed).newValue, job: job)
+        let alarm = Task { [weak self] in
+            try await Task.sleep(until: job.deadline, clock: .continuous)
+            self?.withdraw(ticket) { .deadlinePassed(model: job.model.name, hadBegun: $0) }
+        }
+        defer { alarm.cancel() }
+        return try await withTaskCancellationHandler {
+            try await withCheckedThrowingContinuation { continuation in
+                ticket.await(continuation)
+                admit(ticket)
+                // A cancellation that came before the ticket was in the line has found nothing to withdraw.
+                if Task.isCancelled { withdraw(ticket) { _ in nil } }
+            }
+        } onCancel: {
+            withdraw(ticket) { _ in nil }
+        }
+    }
+
+    private func admit(_ ticket: Ticket) {
+        let name = ticket.job.model.name
+        let mostWorkers = ticket.job.model.vision.session.instances + 1
+        let admission = lanes.withLock {
+            $0[name, default: LaneState(limits: limits)].admit(ticket, mostWorkers: mostWorkers)
+        }
+        switch admission {
+        case .accepted(let startWorker):
+            if startWorker { Task { await serve(name) } }
+        case .tooManyJobs:
+            ticket.answer(
+                .failure(JobError.queueFull(model: name, limit: "\(limits.jobs) jobs waiting", setting: "queue_jobs"))
+            )
+        case .tooManyBytes:
+            ticket.answer(
+                .failure(
+                    JobError.queueFull(
+                        model: name,
+                        limit: "\(limits.bytes >> 20) MiB of pictures waiting",
+                        setting: "queue_bytes"
+                    )
+                )
+            )
+        }
+    }
+
+    /// One worker's life: it takes from the line until the line is empty.
+    private func serve(_ name: String) async {
+        while true {
+            let tickets = lanes.withLock { lanes in
+                let taken = lanes[name]?.take { $0.job.model.vision.maxBatch } ?? []
+                if lanes[name]?.isIdle ?? false { lanes[name] = nil }
+                return taken
+            }
+            guard !tickets.isEmpty else { return }
+            await Run(tickets, on: worker).finish()
+            lanes.withLock { lanes in
+                for ticket in tickets { lanes[name]?.finish(ticket.number) }
+            }
+        }
+    }
+
+    /// Answers a job with an error, `CancellationError` for `nil`, and sees to it that nothing more is done for it.
+    private func withdraw(_ ticket: Ticket, because reason: (_ hadBegun: Bool) -> JobError?) {
+        let withdrawal = lanes.withLock { $0[ticket.job.model.name]?.withdraw(ticket.number) ?? .unknown }
+        switch withdrawal {
+        case .removed: ticket.answer(.failure(reason(false) ?? CancellationError()))
+        case .isRunning: ticket.answer(.failure(reason(true) ?? CancellationError()))
+        case .unknown: break
+        }
+    }
+}
+
+/// A job in the line, with the one who waits for its answer.
+private final class Ticket: LaneTicket, Sendable {
+    let number: UInt64
+    let job: Job
+    let enqueued = ContinuousClock.now
+
+    private struct Waiter {
+        var continuation: CheckedContinuation<JobAnswer, any Error>?
+        var run: Run?
+    }
+
+    private let waiter = Mutex(Waiter())
+
+    init(number: UInt64, job: Job) {
+        self.number = number
+        self.job = job
+    }
+
+    var byteCount: Int { job.byteCount }
+
+    func batchesWith(_ other: Ticket) -> Bool { job.model === other.job.model }
+
+    /// Whether somebody still waits.
+    var isWanted: Bool { waiter.withLock { $0.continuation != nil } }
+
+    func await(_ continuation: CheckedContinuation<JobAnswer, any Error>) {
+        waiter.withLock { $0.continuation = continuation }
+    }
+
+    func begin(_ run: Run) {
+        waiter.withLock { $0.run = run }
+    }
+
+    /// Answers, once; later answers go nowhere. A run that nobody waits for any more is stopped.
+    func answer(_ result: Result<JobAnswer, any Error>) {
+        let (continuation, run) = waiter.withLock { waiter in
+            defer { waiter = Waiter() }
+            return (waiter.continuation, waiter.run)
+        }
+        continuation?.resume(with: result)
+        run?.stopIfUnwanted()
+    }
+}
+
+/// Jobs that go through the engine together.
+private final class Run: Sendable {
+    private let tickets: [Ticket]
+    private let task: Task<[Result<JobAnswer, any Error>], Never>
+
+    init(_ tickets: [Ticket], on worker: Worker) {
+        self.tickets = tickets
+        let jobs = tickets.map(\.job)
+        task = Task { await worker.run(jobs) }
+        for ticket in tickets { ticket.begin(self) }
+        // One of them may have been given up between being taken and knowing of its run.
+        stopIfUnwanted()
+    }
+
+    func finish() async {
+        let begun = ContinuousClock.now
+        for (ticket, result) in zip(tickets, await task.value) {
+            ticket.answer(result.map { $0.waited(begun - ticket.enqueued) })
+        }
+    }
+
+    func stopIfUnwanted() {
+        if !tickets.contains(where: \.isWanted) { task.cancel() }
+    }
+}

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+// Nereid: a vision model server.
+
+public import NIOCore
+public import NereidImaging
+public import NereidModels
+public import NereidVision
+
+/// One picture, one model, one set of options, one answer.
+public struct Job: Sendable {
+    /// Tells this job from all others, in logs and answers.
+    public let id: String
+    /// The version of the model that it was accepted for.
+    public let model: ServedModel
+    /// The picture as it was uploaded.
+    public let picture: ByteBuffer
+    /// What the request asks of the prediction.
+    public let options: PredictionOptions
+    /// When nobody waits for the answer any more.
+    public let deadline: ContinuousClock.Instant
+    /// Whether the decoded picture is to be part of the answer, for drawing on it.
+    public let keepsPicture: Bool
+
+    /// Makes a job.
+    public init(
+        id: String,
+        model: ServedModel,
+        picture: ByteBuffer,
+        options: PredictionOptions = .init(),
+        deadline: ContinuousClock.Instant,
+        keepsPicture: Bool = false
+    ) {
+        self.id = id
+        self.model = model
+        self.picture = picture
+        self.options = options
+        self.deadline = deadline
+        self.keepsPicture = keepsPicture
+    }
+
+    /// The bytes that the job holds while it waits.
+    public var byteCount: Int { picture.readableBytes }
+}
+
+/// The answer to a job.
+public struct JobAnswer: Sendable {
+    /// What the model saw.
+    public let detections: [Detection]
+    /// The size of the upright picture, in which the boxes count.
+    public let size: PixelSize
+    /// The picture, if the job asked to keep it.
+    public let picture: Picture?
+    /// Where the time went.
+    public let timing: JobTiming
+}
+
+/// The stages of a job.
+public struct JobTiming: Sendable, Hashable {
+    /// Waiting to be begun, and for a free instance of the session.
+    public var queue: Duration
+    /// Decoding the picture and fitting it into the model's input.
+    public var decode: Duration
+    /// The engine's own time.
+    public var inference: Duration
+    /// Reading the head, suppression, and the way back to the picture's own coordinates.
+    public var postprocessing: Duration
+
+    /// Makes a timing.
+    public init(queue: Duration, decode: Duration, inference: Duration, postprocessing: Duration) {
+        self.queue = queue
+        self.decode = decode
+        self.inference = inference
+        self.postprocessing = postprocessing
+    }
+}

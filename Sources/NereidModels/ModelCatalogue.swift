@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// Nereid: a vision model server.
+
+/// The models as they stand at one moment, by name and alias. A value: readers keep theirs while the next one is made.
+public struct ModelCatalogue: Sendable {
+    /// Every model, in the order in which they are to be listed.
+    public private(set) var statuses: [ModelStatus] = []
+    /// Whether every location has been looked at once and every model found there has been tried.
+    public internal(set) var isComplete = false
+
+    /// The version that answers for this name or alias.
+    ///
+    /// - Throws: ``ModelsError/notFound(name:served:)`` naming what is served; ``ModelsError/notReady(name:reason:)``.
+    public func model(named name: String) throws(ModelsError) -> ServedModel {
+        guard let status = status(named: name) else {
+            throw .notFound(name: name, served: statuses.filter { $0.model != nil }.map(\.name))
+        }
+        guard let model = status.model else {
+            throw .notReady(
+                name: status.name,
+                reason: status.failure ?? "it is still being loaded; ask again in a moment"
+            )
+        }
+        return model
+    }
+
+    /// How the model of this name or alias stands. Names come before aliases.
+    public func status(named name: String) -> ModelStatus? {
+        statuses.first { $0.name == name } ?? statuses.first { $0.model?.aliases.contains(name) ?? false }
+    }
+
+    /// The only model, when there is one, or the first: what a request gets that names none.
+    public var first: ServedModel? { statuses.lazy.compactMap(\.model).first }
+
+    mutating func update(_ name: String, path: String, _ change: (inout ModelStatus) -> Void) {
+        if let index = statuses.firstIndex(where: { $0.name == name }) {
+            change(&statuses[index])
+        } else {
+            var status = ModelStatus(name: name, path: path, model: nil, isLoading: false, failure: nil)
+            change(&status)
+            statuses.append(status)
+        }
+    }
+
+    mutating func remove(_ name: String) {
+        statuses.removeAll { $0.name == name }
+    }
+
+    /// Lists the models in the order of these names.
+    mutating func order(by names: [String]) {
+        let places = Dictionary(zip(names, names.indices), uniquingKeysWith: { first, _ in first })
+        statuses.sort { (places[$0.name] ?? .max, $0.name) < (places[$1.name] ?? .max, $1.name) }
+    }
+}

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+// Nereid: a vision model server.
+
+public import Logging
+public import NereidImaging
+public import NereidInference
+import NereidVision
+public import ServiceLifecycle
+import Synchronization
+
+/// Finds, loads, swaps and unloads models.
+///
+/// It looks at its locations again and again: a file that has appeared is loaded, one that has changed is loaded beside the
+/// old version and then takes its place, one that is gone is let go. A file counts as changed only when two looks in a row
+/// find it the same, so that one still being copied is not read half.
+public actor ModelRepository: Service {
+    /// Turns a found file into a model that answers.
+    public typealias Load = @Sendable (FoundModel) async throws -> ServedModel
+
+    private let locations: [ModelLocation]
+    private let interval: Duration
+    private let logger: Logger
+    private let load: Load
+    /// The fingerprint of each model as it was last tried, whether it loaded or not.
+    private var tried: [String: FoundModel] = [:]
+    /// What the look before this one found.
+    private var lastSeen: Set<FoundModel> = []
+    private nonisolated let published = Mutex(ModelCatalogue())
+
+    /// Makes a repository. Nothing is loaded before ``run()`` or ``refresh()``.
+    ///
+    /// - Parameters:
+    ///   - locations: files and folders to serve.
+    ///   - interval: the time between two looks at them.
+    ///   - load: turns a file into a model.
+    public init(
+        locations: [ModelLocation],
+        interval: Duration = .seconds(1),
+        logger: Logger,
+        load: @escaping Load
+    ) {
+        self.locations = locations
+        self.interval = interval
+        self.logger = logger
+        self.load = load
+    }
+
+    /// Makes a repository that runs its models on an engine.
+    public init(
+        locations: [ModelLocation],
+        interval: Duration = .seconds(1),
+        engine: any Engine,
+        session: SessionOptions = .init(),
+        imaging: ImagingPool,
+        logger: Logger
+    ) {
+        self.init(locations: locations, interval: interval, logger: logger) { found in
+            try await ServedModel.load(found, on: engine, session: session, imaging: imaging, logger: logger)
+        }
+    }
+
+    /// The models as they stand now.
+    public nonisolated var catalogue: ModelCatalogue { published.withLock { $0 } }
+
+    /// Looks after the locations until the service is told to stop.
+    public func run() async throws {
+        await cancelWhenGracefulShutdown {
+            await self.refresh(isFirst: true)
+            while !Task.isCancelled {
+                try? await Task.sleep(for: self.interval)
+                if Task.isCancelled { break }
+                await self.refresh()
+            }
+        }
+        // The sessions end with the last request that holds them.
+        published.withLock { $0 = ModelCatalogue() }
+    }
+
+    /// One look at the locations: loads what is new or changed and settled, lets go of what is gone.
+    ///
+    /// - Parameter isFirst: the first look takes files as they are, without waiting for a second one to confirm them.
+    public func refresh(isFirst: Bool = false) async {
+        let scan = ModelScan(locations)
+        let seen = Set(scan.models)
+        let settled = isFirst ? seen : seen.intersection(lastSeen)
+        lastSeen = seen
+        let names = scan.models.map(\.name)
+        for name in tried.keys where !names.contains(name) { unload(name) }
+        let due = scan.models.filter { settled.contains($0) && tried[$0.name] != $0 }
+        published.withLock { catalogue in
+            for found in due { catalogue.update(found.name, path: found.path) { $0.isLoading = true } }
+            catalogue.order(by: names)
+        }
+        for found in due { await tryLoading(found) }
+        if isFirst {
+            for conflict in scan.conflicts { logger.error("\(conflict.error)") }
+        }
+        published.withLock { $0.isComplete = true }
+    }
+
+    private func tryLoading(_ found: FoundModel) async {
+        tried[found.name] = found
+        do {
+            let model = try await load(found)
+            let clash = model.aliases.first { alias in
+                catalogue.status(named: alias).map { $0.name != found.name } ?? false
+            }
+            if let clash {
+                logger.warning(
+                    "alias is taken by another model",
+                    metadata: ["model": "\(found.name)", "alias": "\(clash)"]
+                )
+            }
+            published.withLock { catalogue in
+                catalogue.update(found.name, path: found.path) { status in
+                    status.model = model
+                    status.isLoading = false
+                    status.failure = clash.map { "its alias ‘\($0)’ is already the name of another model" }
+                }
+            }
+        } catch {
+            logger.error("model can't be loaded", metadata: ["model": "\(found.name)", "reason": "\(error)"])
+            published.withLock { catalogue in
+                catalogue.update(found.name, path: found.path) { status in
+                    status.isLoading = false
+                    status.failure = "\(error)"
+                }
+            }
+        }
+    }
+
+    private func unload(_ name: String) {
+        tried[name] = nil
+        published.withLock { $0.remove(name) }
+        logger.info("model removed", metadata: ["model": "\(name)"])
+    }
+}
+
+extension ServedModel {
+    /// Loads a found file with the settings beside it.
+    ///
+    /// - Parameter session: how sessions run where the model's own settings do not say.
+    /// - Throws: ``ModelsError/settings(path:reason:)``, `VisionError`, or the engine's error.
+    public static func load(
+        _ found: FoundModel,
+        on engine: any Engine,
+        session: SessionOptions,
+        imaging: ImagingPool,
+        logger: Logger
+    ) async throws -> ServedModel {
+        var settings =
+            try found.settingsPath.map { path throws(ModelsError) in try ModelSettings(path: path) } ?? .init()
+        if settings.vision.session.device == .auto { settings.vision.session.device = session.device }
+        settings.vision.session.instances = settings.vision.session.instances ?? session.instances
+        settings.vision.session.threads = settings.vision.session.threads ?? session.threads
+        let vision = try await VisionModel.load(
+            GraphSource(name: found.name, content: .file(path: found.path)),
+            on: engine,
+            configuration: settings.vision,
+            imaging: imaging,
+            logger: logger
+        )
+        return ServedModel(name: found.name, aliases: settings.aliases, path: found.path, vision: vision)
+    }
+
+    /// Loads the one model that stands at a location, for commands that need no repository.
+    ///
+    /// - Throws: ``ModelsError/unsupportedFile(path:reason:)`` when there is none or more than one; what
+    ///   ``load(_:on:session:imaging:logger:)`` throws.
+    public static func load(
+        only location: ModelLocation,
+        on engine: any Engine,
+        session: SessionOptions = .init(),
+        imaging: ImagingPool,
+        logger: Logger
+    ) async throws -> ServedModel {
+        let found = try ModelLocation.onlyModel(at: location)
+        return try await load(found, on: engine, session: session, imaging: imaging, logger: logger)
+    }
+}

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+// Nereid: a vision model server.
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#else
+import Darwin
+#endif
+#if canImport(FoundationEssentials)
+import FoundationEssentials
+#else
+import Foundation
+#endif
+
+/// One look at the file system: which models stand at the given locations now.
+struct ModelScan {
+    /// The models found, in the order of the locations and then of their names.
+    private(set) var models: [FoundModel] = []
+    /// Files that want a name which another one has.
+    private(set) var conflicts: [(found: FoundModel, error: ModelsError)] = []
+
+    /// The endings of files that are models.
+    static let endings: Set<String> = ["onnx"]
+
+    init(_ locations: [ModelLocation]) {
+        for location in locations {
+            let url = URL(fileURLWithPath: location.path)
+            if Self.isFolder(url) {
+                if let graph = Self.onlyGraph(in: url) {
+                    add(graph, name: location.name ?? url.standardizedFileURL.lastPathComponent)
+                } else {
+                    scan(folder: url)
+                }
+            } else {
+                add(url, name: location.name ?? url.deletingPathExtension().lastPathComponent)
+            }
+        }
+    }
+
+    private mutating func scan(folder: URL) {
+        for url in Self.contents(of: folder) {
+            if Self.isFolder(url) {
+                if let graph = Self.onlyGraph(in: url) { add(graph, name: url.lastPathComponent) }
+            } else if Self.isGraph(url) {
+                add(url, name: url.deletingPathExtension().lastPathComponent)
+            }
+        }
+    }
+
+    private mutating func add(_ graph: URL, name: String) {
+        // Absent between two looks, or unreadable: the next look will tell.
+        guard let model = Self.file(graph) else { return }
+        let settings = Self.settings(for: graph)
+        let found = FoundModel(
+            name: name,
+            path: graph.path,
+            settingsPath: settings?.path,
+            fingerprint: .init(model: model, settings: settings.flatMap(Self.file))
+        )
+        if let other = models.first(where: { $0.name == name }) {
+            if other.path != found.path {
+                conflicts.append((found, .nameTaken(name: name, path: found.path, by: other.path)))
+            }
+        } else {
+            models.append(found)
+        }
+    }
+
+    /// A folder is a model if it says so with a `model.yaml` and holds one graph; or holds one graph called `model`.
+    private static func onlyGraph(in folder: URL) -> URL? {
+        let files = contents(of: folder)
+        let graphs = files.filter(isGraph)
+        guard graphs.count == 1 else { return nil }
+        let isModelFolder =
+            files.contains { settingsNames(stem: "model").contains($0.lastPathComponent) }
+            || graphs[0].deletingPathExtension().lastPathComponent == "model"
+        return isModelFolder ? graphs[0] : nil
+    }
+
+    private static func settings(for graph: URL) -> URL? {
+        let folder = graph.deletingLastPathComponent()
+        let stem = graph.deletingPathExtension().lastPathComponent
+        var names = settingsNames(stem: stem)
+        if onlyGraph(in: folder) != nil { names += settingsNames(stem: "model") }
+        return names.map { folder.appendingPathComponent($0) }.first { file($0) != nil }
+    }
+
+    private static func settingsNames(stem: String) -> [String] { ["\(stem).yaml", "\(stem).yml"] }
+
+    private static func isGraph(_ url: URL) -> Bool {
+        endings.contains(url.pathExtension.lowercased()) && !url.lastPathComponent.hasPrefix(".") && !isFolder(url)
+    }
+
+    private static func contents(of folder: URL) -> [URL] {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
+        return names.sorted().filter { !$0.hasPrefix(".") }.map { folder.appendingPathComponent($0) }
+    }
+
+    private static func isFolder(_ url: URL) -> Bool {
+        var status = stat()
+        return stat(url.path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+    }
+
+    private static func file(_ url: URL) -> FoundModel.Fingerprint.File? {
+        var status = stat()
+        guard stat(url.path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
+        #if canImport(Darwin)
+        let modified = status.st_mtimespec
+        #else
+        let modified = status.st_mtim
+        #endif
+        return .init(
+            size: Int64(status.st_size),
+            modified: Int64(modified.tv_sec) * 1_000_000_000 + Int64(modified.tv_nsec),
+            inode: UInt64(status.st_ino)
+        )
+    }
+}
+
+extension ModelLocation {
+    /// The one model that stands at a location.
+    ///
+    /// - Throws: ``ModelsError/unsupportedFile(path:reason:)`` when there is none, or more than one.
+    public static func onlyModel(at location: ModelLocation) throws(ModelsError) -> FoundModel {
+        let found = ModelScan([location]).models
+        guard found.count == 1 else {
+            throw .unsupportedFile(
+                path: location.path,
+                reason: "it holds \(found.count) models; give the path of one .onnx file"
+            )
+        }
+        return found[0]
+    }
+}

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+// Nereid: a vision model server.
+
+public import Logging
+public import NereidImaging
+public import NereidInference
+public import NereidJobs
+
+/// How a server listens and what it allows.
+public struct ServerConfiguration: Sendable {
+    /// Address to listen on. Default: this machine only.
+    public var host = "127.0.0.1"
+    /// Port to listen on; 0 takes a free one.
+    public var port = 8080
+    /// The model that answers requests which name none; `nil`: the first.
+    public var defaultModel: String?
+    /// Whether pictures are turned upright as their EXIF data says.
+    public var appliesOrientation = true
+    /// What one picture may cost.
+    public var pictures = DecodingLimits()
+    /// The largest request body, in bytes. Default: 256 MiB.
+    public var maxRequestBytes = 256 << 20
+    /// The most memory that uploads may hold together, in bytes. Default: 1 GiB.
+    public var maxUploadMemory = 1 << 30
+    /// The most connections at one time; further ones wait to be accepted.
+    public var maxConnections = 1024
+    /// The most that may wait in front of one model.
+    public var queue = QueueLimits()
+    /// The longest time for a request, from its first byte to its answer. Default: 30 s.
+    public var requestTimeout: Duration = .seconds(30)
+    /// A connection with nothing to do is closed after this time. Default: 60 s.
+    public var idleTimeout: Duration = .seconds(60)
+    /// After the signal to stop, requests that still run are cut off after this time. Default: 60 s.
+    public var shutdownTimeout: Duration = .seconds(60)
+    /// The origin whose pages may ask from a browser; `nil`: this server's own page only.
+    public var corsOrigin: String?
+
+    /// The defaults.
+    public init() {}
+
+    /// Reads what the settings say; everything else keeps its default.
+    ///
+    /// - Throws: ``SettingsError`` for the first value that can't be used.
+    public init(_ layers: SettingsLayers) throws(SettingsError) {
+        host = layers.string(.host) ?? host
+        port = try layers.integer(.port, in: 0...65535) ?? port
+        defaultModel = layers.string(.defaultModel)
+        appliesOrientation = try layers.boolean(.applyOrientation) ?? appliesOrientation
+        pictures.encodedBytes = try layers.bytes(.maxPictureBytes) ?? pictures.encodedBytes
+        pictures.side = try layers.integer(.maxPictureSide, in: 1...1_000_000) ?? pictures.side
+        pictures.pixels = try layers.integer(.maxPicturePixels, in: 1...10_000_000_000) ?? pictures.pixels
+        pictures.duration = try layers.seconds(.decodeTimeout) ?? pictures.duration
+        maxRequestBytes = try layers.bytes(.maxRequestBytes) ?? maxRequestBytes
+        maxUploadMemory = try layers.bytes(.maxUploadMemory) ?? maxUploadMemory
+        maxConnections = try layers.integer(.maxConnections, in: 1...1_000_000) ?? maxConnections
+        queue.jobs = try layers.integer(.queueJobs, in: 0...1_000_000) ?? queue.jobs
+        queue.bytes = try layers.bytes(.queueBytes) ?? queue.bytes
+        requestTimeout = try layers.seconds(.requestTimeout) ?? requestTimeout
+        idleTimeout = try layers.seconds(.idleTimeout) ?? idleTimeout
+        shutdownTimeout = try layers.seconds(.shutdownTimeout) ?? shutdownTimeout
+        corsOrigin = try layers.read(.corsOrigin, expected: "* or an origin such as https://lab.example.org") { text in
+            text == "*" || text.contains("://") ? text : nil
+        }
+    }
+}
+
+/// What the models run on, as the settings say.
+public struct EngineConfiguration: Sendable {
+    /// Where the models are, as the user wrote it.
+    public var models: [String] = []
+    /// How sessions run where a model's own settings do not say.
+    public var session = SessionOptions()
+    /// ONNX Runtime's library; `nil`: searched for.
+    public var onnxRuntime: String?
+    /// Threads that decode and resize; `nil`: the number of cores.
+    public var decodeThreads: Int?
+    /// What is logged.
+    public var logLevel = Logger.Level.info
+
+    /// The defaults.
+    public init() {}
+
+    /// Reads what the settings say; everything else keeps its default.
+    ///
+    /// - Throws: ``SettingsError`` for the first value that can't be used.
+    public init(_ layers: SettingsLayers) throws(SettingsError) {
+        models = layers.list(.models) ?? []
+        session.device = try layers.read(.device, expected: "auto, cpu or cuda:N", Device.init) ?? .auto
+        session.instances = try layers.integer(.instances, in: 1...256)
+        session.threads = try layers.integer(.threads, in: 1...256)
+        onnxRuntime = layers.string(.onnxRuntime)
+        decodeThreads = try layers.integer(.decodeThreads, in: 1...256)
+        logLevel =
+            try layers.read(
+                .logLevel,
+                expected: "one of \(Logger.Level.allCases.map(\.rawValue).joined(separator: ", "))"
+            ) {
+                Logger.Level(rawValue: $0.lowercased())
+            } ?? logLevel
+    }
+}

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+// Nereid: a vision model server.
+
+/// Every setting of the server, by the name it has in a settings file.
+///
+/// The same setting is a flag (`--max-picture-bytes`), an environment variable (`NEREID_MAX_PICTURE_BYTES`) and a key of
+/// the settings file (`max_picture_bytes`); a flag goes before the environment, the environment before the file.
+public enum Setting: String, Sendable, CaseIterable {
+    case host
+    case port
+    case models
+    case defaultModel = "default_model"
+    case device
+    case instances
+    case threads
+    case onnxRuntime = "onnxruntime"
+    case decodeThreads = "decode_threads"
+    case applyOrientation = "apply_orientation"
+    case maxPictureBytes = "max_picture_bytes"
+    case maxPictureSide = "max_picture_side"
+    case maxPicturePixels = "max_picture_pixels"
+    case decodeTimeout = "decode_timeout"
+    case maxRequestBytes = "max_request_bytes"
+    case maxUploadMemory = "max_upload_memory"
+    case maxConnections = "max_connections"
+    case queueJobs = "queue_jobs"
+    case queueBytes = "queue_bytes"
+    case requestTimeout = "request_timeout"
+    case idleTimeout = "idle_timeout"
+    case shutdownTimeout = "shutdown_timeout"
+    case corsOrigin = "cors_origin"
+    case logLevel = "log_level"
+
+    /// What it is, its unit and its default, for `--help` and the documentation.
+    public var meaning: String {
+        switch self {
+        case .host: "address to listen on; 0.0.0.0 lets other machines in (127.0.0.1)"
+        case .port: "port to listen on; 0 takes a free one (8080; also SERVER_PORT)"
+        case .models: "models to serve, separated by commas: PATH or NAME=PATH"
+        case .defaultModel: "model that answers requests which name none (the first)"
+        case .device: "where models run: auto, cpu or cuda:N (auto)"
+        case .instances: "runs of one model at the same time (measured default)"
+        case .threads: "threads of one run (measured default)"
+        case .onnxRuntime: "ONNX Runtime's library: a file or a folder (searched for)"
+        case .decodeThreads: "threads that decode and resize pictures (the number of cores)"
+        case .applyOrientation: "turn pictures upright as their EXIF data says (true)"
+        case .maxPictureBytes: "largest picture as uploaded (64MiB)"
+        case .maxPictureSide: "longest side of a picture in pixels (32768)"
+        case .maxPicturePixels: "most pixels of a picture (100000000)"
+        case .decodeTimeout: "longest time for decoding a picture, in seconds (10)"
+        case .maxRequestBytes: "largest request body, which may hold several pictures (256MiB)"
+        case .maxUploadMemory: "most memory that uploads may hold at one time (1GiB)"
+        case .maxConnections: "most connections at one time; further ones wait (1024)"
+        case .queueJobs: "most pictures that wait for one model (64)"
+        case .queueBytes: "most bytes of pictures that wait for one model (256MiB)"
+        case .requestTimeout: "longest time for a request, in seconds (30)"
+        case .idleTimeout: "a connection with nothing to do is closed after this many seconds (60)"
+        case .shutdownTimeout: "requests still running this many seconds after the signal to stop are cut off (60)"
+        case .corsOrigin: "origin whose pages may ask from a browser: * or https://HOST (none)"
+        case .logLevel: "trace, debug, info, notice, warning, error or critical (info)"
+        }
+    }
+
+    /// The environment variables that set it, the first that is there counts.
+    public var environmentNames: [String] {
+        let own = "NEREID_\(rawValue.uppercased())"
+        return self == .port ? [own, "SERVER_PORT"] : [own]
+    }
+
+    /// The flag that sets it.
+    public var flag: String { "--" + rawValue.replacing("_", with: "-") }
+}

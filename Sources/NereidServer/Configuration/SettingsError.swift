@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+// Nereid: a vision model server.
+
+/// What is wrong with the server's settings.
+public enum SettingsError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// A key of a settings file or an environment variable that means nothing.
+    case unknown(name: String, source: String, known: [String])
+    /// A value that can't be used.
+    case invalid(source: String, value: String, expected: String)
+    /// A settings file that can't be read.
+    case unreadable(path: String, reason: String)
+
+    /// What happened, to which setting, and what to do.
+    public var description: String {
+        switch self {
+        case .unknown(let name, let source, let known):
+            "‘\(name)’ in \(source) is not a setting. Settings: \(known.joined(separator: ", "))"
+        case .invalid(let source, let value, let expected):
+            "\(source) is ‘\(value)’, but must be \(expected)"
+        case .unreadable(let path, let reason):
+            "the settings file \(path) can't be used: \(reason)"
+        }
+    }
+}

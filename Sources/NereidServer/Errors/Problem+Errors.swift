@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+// Nereid: a vision model server.
+
+import Hummingbird
+import NereidImaging
+import NereidInference
+import NereidJobs
+import NereidModels
+import NereidVision
+
+extension Problem {
+    /// The one place where errors of all rooms become HTTP.
+    init(_ error: any Error) {
+        switch error {
+        case let problem as Problem: self = problem
+        case let error as UploadError: self.init(error)
+        case let error as MultipartError:
+            let isTooMuch =
+                switch error {
+                case .tooManyParts, .headersTooLong: true
+                default: false
+                }
+            self.init(
+                status: isTooMuch ? .contentTooLarge : .badRequest,
+                code: isTooMuch ? .uploadTooLarge : .malformedUpload,
+                detail: error.description,
+                closesConnection: true
+            )
+        case let error as ImagingError: self.init(error)
+        case let error as ModelsError: self.init(error)
+        case let error as VisionError: self.init(error)
+        case let error as JobError: self.init(error)
+        case let error as InferenceError:
+            self.init(status: .internalServerError, code: .modelFailed, detail: error.description)
+        case is CancellationError:
+            self.init(
+                status: .init(code: 499, reasonPhrase: "Client Closed Request"),
+                code: .clientGone,
+                detail: "the client closed the connection before the answer was there"
+            )
+        case let error as HTTPError where error.status == .notFound:
+            self.init(
+                status: .notFound,
+                code: .notFound,
+                detail:
+                    "there is nothing at this path for this method. Paths: /, /v1/models, /v1/models/{model}/predict, "
+                    + "/predictor, /predict, /health/live, /health/ready, /metrics"
+            )
+        case let error as HTTPError:
+            self.init(
+                status: error.status,
+                code: error.status.kind == .serverError ? .internalError : .badRequest,
+                detail: error.body ?? error.status.reasonPhrase
+            )
+        default:
+            self.init(
+                status: .internalServerError,
+                code: .internalError,
+                detail: "an error that should not happen; the server's log has it under this request's id"
+            )
+        }
+    }
+
+    private init(_ error: UploadError) {
+        switch error {
+        case .empty, .noFile:
+            self.init(status: .badRequest, code: .malformedUpload, detail: error.description)
+        case .bodyTooLarge, .pictureTooLarge, .fieldTooLong:
+            self.init(
+                status: .contentTooLarge,
+                code: .uploadTooLarge,
+                detail: error.description,
+                closesConnection: true
+            )
+        case .memoryFull:
+            self.init(
+                status: .serviceUnavailable,
+                code: .uploadMemoryFull,
+                detail: error.description,
+                retryAfter: .seconds(1),
+                closesConnection: true
+            )
+        case .tooSlow:
+            self.init(
+                status: .requestTimeout,
+                code: .uploadTooSlow,
+                detail: error.description,
+                closesConnection: true
+            )
+        }
+    }
+
+    private init(_ error: ModelsError) {
+        switch error {
+        case .notFound:
+            self.init(status: .notFound, code: .modelNotFound, detail: error.description)
+        case .notReady:
+            self.init(
+                status: .serviceUnavailable,
+                code: .modelNotReady,
+                detail: error.description,
+                retryAfter: .seconds(2)
+            )
+        case .noSuchPath, .unsupportedFile, .badName, .settings, .nameTaken:
+            self.init(status: .internalServerError, code: .modelFailed, detail: error.description)
+        }
+    }
+
+    private init(_ error: VisionError) {
+        switch error {
+        case .unknownClass:
+            self.init(status: .badRequest, code: .badParameter, detail: error.description)
+        default:
+            self.init(status: .internalServerError, code: .modelFailed, detail: error.description)
+        }
+    }
+
+    private init(_ error: JobError) {
+        switch error {
+        case .queueFull:
+            self.init(
+                status: .serviceUnavailable,
+                code: .queueFull,
+                detail: error.description,
+                retryAfter: .seconds(1)
+            )
+        case .deadlinePassed:
+            self.init(status: .gatewayTimeout, code: .deadlinePassed, detail: error.description)
+        }
+    }
+}
+
+extension Problem {
+    private init(_ error: ImagingError) {
+        let (status, code): (HTTPResponse.Status, Code) =
+            switch error {
+            case .notAPicture: (.unsupportedMediaType, .notAPicture)
+            case .unsupportedKind: (.unsupportedMediaType, .unsupportedPicture)
+            case .damaged: (.unprocessableContent, .damagedPicture)
+            case .tooLarge: (.contentTooLarge, .pictureTooLarge)
+            case .timedOut: (.unprocessableContent, .pictureTooSlow)
+            default: (.internalServerError, .internalError)
+            }
+        self.init(status: status, code: code, detail: error.description)
+    }
+}

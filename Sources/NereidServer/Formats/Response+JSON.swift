@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// Nereid: a vision model server.
+
+import HTTPTypes
+import Hummingbird
+import NIOCore
+import NIOFoundationCompat
+
+#if canImport(FoundationEssentials)
+import FoundationEssentials
+#else
+import Foundation
+#endif
+
+extension Response {
+    /// An answer in JSON, with its keys in alphabetical order so that equal answers are equal bytes.
+    init(
+        json value: some Encodable,
+        status: HTTPResponse.Status = .ok,
+        contentType: String = "application/json"
+    ) {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        // Every number that is encoded has been checked to be finite, so that encoding can't fail.
+        let data = (try? encoder.encode(value)) ?? Data("{}".utf8)
+        self.init(
+            status: status,
+            headers: [.contentType: contentType],
+            body: .init(byteBuffer: ByteBuffer(bytes: data))
+        )
+    }
+
+    /// An answer in plain text of some kind.
+    init(text: String, status: HTTPResponse.Status = .ok, contentType: String = "text/plain; charset=utf-8") {
+        self.init(
+            status: status,
+            headers: [.contentType: contentType],
+            body: .init(byteBuffer: ByteBuffer(string: text))
+        )
+    }
+}

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+// Nereid: a vision model server.
+
+import Hummingbird
+
+/// The innermost layer: whatever a route throws becomes an answer here, so that the layers around it see answers only.
+struct ProblemResponses: RouterMiddleware {
+    func handle(
+        _ request: Request,
+        context: ServerContext,
+        next: (Request, ServerContext) async throws -> Response
+    ) async throws -> Response {
+        do {
+            return try await next(request, context)
+        } catch {
+            let problem = Problem(error)
+            context.record.update { $0.problem = problem.code }
+            if problem.code == .internalError {
+                context.logger.error("request failed", metadata: ["error": "\(error)"])
+            }
+            return problem.response
+        }
+    }
+}

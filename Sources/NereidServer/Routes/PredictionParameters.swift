@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+// Nereid: a vision model server.
+
+import Hummingbird
+import NereidVision
+
+/// What a native request for predictions may say, in its query or in form fields; the query goes before.
+struct PredictionParameters: Equatable {
+    var confidence: Float?
+    var iou: Float?
+    var maxDetections: Int?
+    var classAgnostic: Bool?
+    /// Labels or numbers of classes.
+    var classes: [String]?
+    var format = Format.json
+    /// The picture with its detections drawn on it, instead of words.
+    var annotate: Annotate?
+
+    enum Format: String, CaseIterable {
+        case json, csv
+    }
+
+    enum Annotate: String, CaseIterable {
+        case png, jpeg
+    }
+
+    private static let known = [
+        "confidence", "iou", "max_detections", "class_agnostic", "classes", "format", "annotate",
+    ]
+
+    /// Reads the parameters.
+    ///
+    /// - Throws: ``Problem`` with the code `bad_parameter`, naming the parameter, the value and what would do.
+    init(query: [(name: String, value: String)], fields: [String: String] = [:]) throws(Problem) {
+        var values = fields
+        for (name, value) in query { values[name] = value }
+        // Forms carry fields of their own, so only the query is held to the list.
+        for (name, _) in query where !Self.known.contains(name) {
+            throw Self.problem("‘\(name)’ is not a parameter. Parameters: \(Self.known.joined(separator: ", "))")
+        }
+        confidence = try Self.fraction("confidence", values)
+        iou = try Self.fraction("iou", values)
+        if let text = values["max_detections"] {
+            guard let number = Int(text), (1...100_000).contains(number) else {
+                throw Self.problem("‘max_detections’ is ‘\(text)’, but must be a whole number from 1 to 100000")
+            }
+            maxDetections = number
+        }
+        classAgnostic = try Self.choice("class_agnostic", values, of: ["true", "false"]).map { $0 == "true" }
+        classes = values["classes"].flatMap { text in
+            let names = text.split(separator: ",").map { $0.trimmingPrefix(while: \.isWhitespace) }.map(String.init)
+            return names.isEmpty ? nil : names
+        }
+        format = try Self.choice("format", values, of: Format.allCases.map(\.rawValue)).flatMap(Format.init) ?? .json
+        annotate =
+            try Self.choice("annotate", values, of: Annotate.allCases.map(\.rawValue) + ["true", "false"])
+            .flatMap { $0 == "true" ? .png : Annotate(rawValue: $0) }
+    }
+
+    /// The options for a model, whose classes the names are looked up in.
+    func options(for model: VisionModel) throws -> PredictionOptions {
+        PredictionOptions(
+            confidence: confidence,
+            iou: iou,
+            maxDetections: maxDetections,
+            classAgnostic: classAgnostic,
+            classes: try classes.map { names throws(VisionError) in try model.classIDs(named: names) }
+        )
+    }
+
+    private static func fraction(_ name: String, _ values: [String: String]) throws(Problem) -> Float? {
+        guard let text = values[name] else { return nil }
+        guard let number = Float(text), (0...1).contains(number) else {
+            throw problem("‘\(name)’ is ‘\(text)’, but must be a number from 0 to 1")
+        }
+        return number
+    }
+
+    private static func choice(
+        _ name: String,
+        _ values: [String: String],
+        of choices: [String]
+    ) throws(Problem) -> String? {
+        guard let text = values[name] else { return nil }
+        guard choices.contains(text) else {
+            throw problem("‘\(name)’ is ‘\(text)’, but must be one of \(choices.joined(separator: ", "))")
+        }
+        return text
+    }
+
+    private static func problem(_ detail: String) -> Problem {
+        Problem(status: .badRequest, code: .badParameter, detail: detail)
+    }
+}
+
+extension Request {
+    /// The query's names and values, decoded.
+    var query: [(name: String, value: String)] {
+        uri.queryParameters.map { (String($0.key), String($0.value)) }
+    }
+}

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+// Nereid: a vision model server.
+
+import Hummingbird
+import NIOCore
+import NereidImaging
+import NereidJobs
+import NereidModels
+import NereidVision
+
+/// What the routes work with.
+struct Services: Sendable {
+    let configuration: ServerConfiguration
+    let models: ModelRepository
+    let queue: any JobQueue
+    let imaging: ImagingPool
+    let metrics: ServerMetrics
+    let uploads: UploadMemory
+    let readiness: Readiness
+
+    var uploadLimits: UploadLimits {
+        UploadLimits(requestBytes: configuration.maxRequestBytes, pictureBytes: configuration.pictures.encodedBytes)
+    }
+
+    /// The model for a request that names one, or that names none.
+    func model(named name: String?) throws -> ServedModel {
+        let catalogue = models.catalogue
+        if let name = name ?? configuration.defaultModel { return try catalogue.model(named: name) }
+        if let first = catalogue.first { return first }
+        if let status = catalogue.statuses.first { return try catalogue.model(named: status.name) }
+        throw ModelsError.notFound(name: "", served: [])
+    }
+
+    /// Reads an upload, within the request's time.
+    func upload(of request: Request, deadline: ContinuousClock.Instant) async throws -> Upload {
+        let (limits, memory, timeout) = (uploadLimits, uploads, configuration.requestTimeout)
+        return try await withThrowingTaskGroup(of: Upload?.self) { group in
+            group.addTask { try await Upload(reading: request, limits: limits, memory: memory) }
+            group.addTask {
+                try await Task.sleep(until: deadline, clock: .continuous)
+                return nil
+            }
+            defer { group.cancelAll() }
+            guard let first = try await group.next(), let upload = first else {
+                throw UploadError.tooSlow(limit: timeout)
+            }
+            return upload
+        }
+    }
+
+    /// What a prediction needs to know of its request.
+    struct Prediction: Sendable {
+        let id: String
+        let model: ServedModel
+        let options: PredictionOptions
+        let deadline: ContinuousClock.Instant
+        var keepsPictures = false
+    }
+
+    /// The answers to an upload's pictures, in their order, while the client is there to read them.
+    ///
+    /// A few are in the queue at a time, enough to keep the model busy, so that one request with many pictures neither fills
+    /// the queue nor waits for itself. A picture that can't be decoded fails alone.
+    func predict(
+        _ upload: Upload,
+        _ prediction: Prediction,
+        context: ServerContext
+    ) async throws -> [Result<JobAnswer, any Error>] {
+        guard !upload.files.isEmpty else { throw UploadError.noFile }
+        context.record.update {
+            $0.model = prediction.model.name
+            $0.pictures = upload.files.count
+        }
+        let (queue, files) = (queue, upload.files)
+        let answers = try await context.channel.untilClientLeaves {
+            let window = prediction.model.vision.session.instances + 1
+            return try await files.concurrentMap(atMost: window) { file in
+                let job = Job(
+                    id: prediction.id,
+                    model: prediction.model,
+                    picture: file.bytes,
+                    options: prediction.options,
+                    deadline: prediction.deadline,
+                    keepsPicture: prediction.keepsPictures
+                )
+                do {
+                    return Result<JobAnswer, any Error>.success(try await queue.submit(job))
+                } catch let error as ImagingError {
+                    return .failure(error)
+                }
+            }
+        }
+        context.record.update { record in
+            for case .success(let answer) in answers {
+                record.timings.append(answer.timing)
+                record.detections += answer.detections.count
+            }
+        }
+        return answers
+    }
+}
+
+extension Array where Element: Sendable {
+    /// The results for all elements, in their order, with at most so many being worked on at once.
+    func concurrentMap<Value: Sendable>(
+        atMost limit: Int,
+        _ transform: @escaping @Sendable (Element) async throws -> Value
+    ) async throws -> [Value] {
+        if count == 1 { return [try await transform(self[0])] }
+        return try await withThrowingTaskGroup(of: (Int, Value).self) { group in
+            var results = [Value?](repeating: nil, count: count)
+            var next = 0
+            while next < Swift.min(limit, count) {
+                group.addTask { [next] in (next, try await transform(self[next])) }
+                next += 1
+            }
+            while let (index, value) = try await group.next() {
+                results[index] = value
+                if next < count {
+                    group.addTask { [next] in (next, try await transform(self[next])) }
+                    next += 1
+                }
+            }
+            return results.compactMap(\.self)
+        }
+    }
+}

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+// Nereid: a vision model server.
+
+import HTTPTypes
+import Hummingbird
+import HummingbirdCore
+public import Logging
+public import NereidImaging
+public import NereidJobs
+public import NereidModels
+import NIOCore
+public import ServiceLifecycle
+
+/// The HTTP face: routes, uploads, the page, limits and metrics, in front of a queue of jobs.
+///
+/// It is a service: told to stop, it says so at `/health/ready`, finishes the requests it has taken, and leaves.
+public struct Server: Service {
+    private let services: Services
+    private let logger: Logger
+    private let onListening: @Sendable (Int) async -> Void
+
+    /// Makes a server; it listens once it is run.
+    ///
+    /// - Parameters:
+    ///   - configuration: how it listens and what it allows.
+    ///   - models: what is served.
+    ///   - queue: where jobs go.
+    ///   - imaging: the threads on which annotated pictures are drawn.
+    ///   - onListening: called with the port as soon as connections are accepted.
+    public init(
+        configuration: ServerConfiguration,
+        models: ModelRepository,
+        queue: any JobQueue,
+        imaging: ImagingPool,
+        logger: Logger,
+        onListening: @escaping @Sendable (Int) async -> Void = { _ in }
+    ) {
+        services = Services(
+            configuration: configuration,
+            models: models,
+            queue: queue,
+            imaging: imaging,
+            metrics: ServerMetrics(),
+            uploads: UploadMemory(limit: configuration.maxUploadMemory),
+            readiness: Readiness()
+        )
+        self.logger = logger
+        self.onListening = onListening
+    }
+
+    /// Serves until the service is told to stop, then finishes the requests taken.
+    public func run() async throws {
+        let readiness = services.readiness
+        try await withGracefulShutdownHandler {
+            try await application.run()
+        } onGracefulShutdown: {
+            readiness.stop()
+        }
+    }
+
+    var application: some ApplicationProtocol {
+        let configuration = services.configuration
+        return Application(
+            router: router,
+            server: .http1(
+                configuration: .init(
+                    additionalChannelHandlers: [ClientWatch()],
+                    idleTimeout: .nanoseconds(Int64(configuration.idleTimeout / .nanoseconds(1)))
+                )
+            ),
+            configuration: .init(
+                address: .hostname(configuration.host, port: configuration.port),
+                serverName: "Nereid",
+                backlog: 1024,
+                availableConnectionsDelegate: MaximumAvailableConnections(configuration.maxConnections)
+            ),
+            onServerRunning: { [onListening] channel in
+                await onListening(channel.localAddress?.port ?? configuration.port)
+            },
+            logger: logger
+        )
+    }
+
+    private var router: Router<ServerContext> {
+        let router = Router(context: ServerContext.self)
+        router.add(middleware: RequestLog(metrics: services.metrics))
+        if let origin = services.configuration.corsOrigin {
+            router.add(
+                middleware: CORSMiddleware(
+                    allowOrigin: origin == "*" ? .all : .custom(origin),
+                    allowHeaders: [.accept, .contentType, .authorization],
+                    allowMethods: [.get, .post, .options],
+                    exposedHeaders: ["X-Request-ID", "Server-Timing", "Retry-After"],
+                    maxAge: .hours(1)
+                )
+            )
+        }
+        router.add(middleware: ProblemResponses())
+        PredictRoutes(services: services).add(to: router)
+        CompatibleRoutes(services: services).add(to: router)
+        ModelRoutes(services: services).add(to: router)
+        HealthRoutes(services: services).add(to: router)
+        PageRoutes().add(to: router)
+        return router
+    }
+}

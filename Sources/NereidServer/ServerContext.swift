@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// Nereid: a vision model server.
+
+import Hummingbird
+import Logging
+import NIOCore
+import NereidJobs
+import Synchronization
+
+#if canImport(FoundationEssentials)
+import FoundationEssentials
+#else
+import Foundation
+#endif
+
+/// What goes along with one request from its head to its log line.
+struct ServerContext: RequestContext {
+    var coreContext: CoreRequestContextStorage
+    /// The connection; its end means that nobody waits for the answer.
+    let channel: any Channel
+    /// What the request turns out to be, for the log and the metrics.
+    let record = RequestRecord()
+
+    init(source: ApplicationRequestContextSource) {
+        coreContext = .init(source: source)
+        channel = source.channel
+    }
+
+    /// The model that the path names, with its percent signs decoded.
+    var modelName: String {
+        get throws {
+            let raw = try parameters.require("model")
+            return raw.removingPercentEncoding ?? raw
+        }
+    }
+}
+
+/// What is learnt about a request while it is answered.
+final class RequestRecord: Sendable {
+    struct Content: Sendable {
+        /// The model that answered, by name.
+        var model: String?
+        /// The pictures in the request.
+        var pictures = 0
+        /// The detections found in them.
+        var detections = 0
+        /// The stages of each picture that was answered.
+        var timings: [JobTiming] = []
+        /// Why there is no answer.
+        var problem: Problem.Code?
+    }
+
+    private let content = Mutex(Content())
+
+    var current: Content { content.withLock { $0 } }
+
+    func update(_ change: (inout Content) -> Void) {
+        content.withLock { change(&$0) }
+    }
+}

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+// Nereid: a vision model server.
+
+import HTTPTypes
+import Hummingbird
+import NIOCore
+
+/// What a client has sent: pictures, and the form fields beside them.
+struct Upload: Sendable {
+    /// One picture as it came.
+    struct File: Sendable {
+        /// Its name on the client's disk, if the client told.
+        let name: String?
+        let bytes: ByteBuffer
+    }
+
+    var files: [File] = []
+    var fields: [String: String] = [:]
+    /// Held as long as the pictures are.
+    let memory: UploadMemory.Share
+}
+
+/// What one upload may be.
+struct UploadLimits: Sendable {
+    /// Bytes of the whole body.
+    var requestBytes: Int
+    /// Bytes of one picture.
+    var pictureBytes: Int
+    /// A form field that is not a picture; 64 KiB.
+    var fieldBytes = 64 << 10
+    var multipart = MultipartParser.Limits()
+}
+
+/// What is wrong with an upload.
+enum UploadError: Error, Equatable, CustomStringConvertible {
+    case empty
+    case noFile
+    case bodyTooLarge(limit: Int)
+    case pictureTooLarge(limit: Int)
+    case fieldTooLong(name: String, limit: Int)
+    case memoryFull(limit: Int)
+    case tooSlow(limit: Duration)
+
+    var description: String {
+        switch self {
+        case .empty:
+            "the request has no body; send the picture's bytes, or multipart/form-data with a part called ‘file’"
+        case .noFile: "the form has no part called ‘file’ that holds a picture"
+        case .bodyTooLarge(let limit):
+            "the request is larger than \(limit) bytes (setting max_request_bytes)"
+        case .pictureTooLarge(let limit):
+            "the picture is larger than \(limit) bytes (setting max_picture_bytes)"
+        case .fieldTooLong(let name, let limit):
+            "the form field ‘\(name)’ is longer than \(limit) bytes"
+        case .memoryFull(let limit):
+            "uploads hold \(limit >> 20) MiB, which is all they may (setting max_upload_memory). Try again in a moment"
+        case .tooSlow(let limit):
+            "the request's body did not come within \(limit.formatted) (setting request_timeout)"
+        }
+    }
+}
+
+extension Duration {
+    /// Seconds with as many digits as are needed: `30 s`, `0.5 s`.
+    var formatted: String {
+        let seconds = self / .seconds(1)
+        return seconds == seconds.rounded() ? "\(Int(seconds)) s" : "\(seconds) s"
+    }
+
+    /// Milliseconds, to the microsecond.
+    var milliseconds: Double { ((self / .microseconds(1)).rounded()) / 1000 }
+}
+
+extension Upload {
+    /// Reads a request's body: a form, or the picture itself whatever its `Content-Type` says.
+    ///
+    /// - Throws: ``UploadError``, ``MultipartError``; what the connection throws.
+    init(
+        reading request: Request,
+        limits: UploadLimits,
+        memory: UploadMemory
+    ) async throws {
+        self.init(memory: memory.share())
+        let declared = request.headers[.contentLength].flatMap(Int.init)
+        if let declared, declared > limits.requestBytes { throw UploadError.bodyTooLarge(limit: limits.requestBytes) }
+        let contentType = request.headers[.contentType].map(HeaderValue.init)
+        if contentType?.value.lowercased() == "multipart/form-data" {
+            guard let boundary = contentType?.parameters["boundary"], (1...70).contains(boundary.utf8.count) else {
+                throw MultipartError.noBoundary
+            }
+            try await readForm(request.body, boundary: boundary, limits: limits)
+        } else {
+            try await readPicture(request.body, declared: declared, limits: limits)
+        }
+    }
+
+    private init(memory: UploadMemory.Share) {
+        self.memory = memory
+    }
+
+    private mutating func readPicture(_ body: RequestBody, declared: Int?, limits: UploadLimits) async throws {
+        if let declared, declared > limits.pictureBytes {
+            throw UploadError.pictureTooLarge(limit: limits.pictureBytes)
+        }
+        var picture = PictureBytes(expecting: declared, limit: limits.pictureBytes)
+        for try await chunk in body {
+            try memory.grow(by: chunk.readableBytes)
+            try picture.append(chunk)
+        }
+        guard picture.bytes.readableBytes > 0 else { throw UploadError.empty }
+        files = [File(name: nil, bytes: picture.bytes)]
+    }
+
+    private mutating func readForm(_ body: RequestBody, boundary: String, limits: UploadLimits) async throws {
+        var parser = MultipartParser(boundary: boundary, limits: limits.multipart)
+        var form = FormCollector(limits: limits)
+        var total = 0
+        for try await chunk in body {
+            total += chunk.readableBytes
+            guard total <= limits.requestBytes else { throw UploadError.bodyTooLarge(limit: limits.requestBytes) }
+            try memory.grow(by: chunk.readableBytes)
+            for event in try parser.read(chunk) { try form.take(event) }
+        }
+        guard total > 0 else { throw UploadError.empty }
+        try parser.finish()
+        files = form.files
+        fields = form.fields
+    }
+}
+
+/// A picture's bytes as they gather: the one copy that an upload costs.
+private struct PictureBytes {
+    private(set) var bytes: ByteBuffer
+    private let limit: Int
+
+    init(expecting count: Int? = nil, limit: Int) {
+        // A header is only a claim: it is believed up to a point, beyond which memory comes as the bytes do.
+        bytes = ByteBuffer()
+        bytes.reserveCapacity(min(count ?? 0, limit, 4 << 20))
+        self.limit = limit
+    }
+
+    mutating func append(_ chunk: ByteBuffer) throws(UploadError) {
+        guard bytes.readableBytes + chunk.readableBytes <= limit else { throw .pictureTooLarge(limit: limit) }
+        bytes.writeImmutableBuffer(chunk)
+    }
+}
+
+/// Puts the events of a form together to files and fields.
+private struct FormCollector {
+    private enum Part {
+        case file(name: String?, PictureBytes)
+        case field(name: String, ByteBuffer)
+    }
+
+    private let limits: UploadLimits
+    private var part: Part?
+    private(set) var files: [Upload.File] = []
+    private(set) var fields: [String: String] = [:]
+
+    init(limits: UploadLimits) {
+        self.limits = limits
+    }
+
+    mutating func take(_ event: MultipartParser.Event) throws(UploadError) {
+        switch (event, part) {
+        case (.part(let headers), _):
+            // Clients that name the part otherwise still mean a picture when they give a file's name.
+            let isFile = headers.filename != nil || headers.name == "file"
+            part =
+                isFile
+                ? .file(name: headers.filename, PictureBytes(limit: limits.pictureBytes))
+                : .field(name: headers.name, ByteBuffer())
+        case (.content(let piece), .file(let name, var bytes)):
+            part = nil
+            try bytes.append(piece)
+            part = .file(name: name, bytes)
+        case (.content(let piece), .field(let name, var text)):
+            part = nil
+            guard text.readableBytes + piece.readableBytes <= limits.fieldBytes else {
+                throw .fieldTooLong(name: name, limit: limits.fieldBytes)
+            }
+            text.writeImmutableBuffer(piece)
+            part = .field(name: name, text)
+        case (.partEnd, .file(let name, let bytes)):
+            // A form's file field that nothing was chosen for comes as an empty part.
+            if bytes.bytes.readableBytes > 0 { files.append(.init(name: name, bytes: bytes.bytes)) }
+            part = nil
+        case (.partEnd, .field(let name, let text)):
+            fields[name] = String(buffer: text)
+            part = nil
+        case (_, nil):
+            break
+        }
+    }
+}

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// Nereid: a vision model server.
+
+import NereidImaging
+
+/// The layouts of raw outputs that Nereid reads. The raw value is the word for it in a model's settings (`head: yolox`).
+public enum HeadKind: String, Sendable, Hashable, CaseIterable {
+    /// `[N, A, 5+C]`: centre, size, objectness, class scores; decoded to input pixels. YOLOv3-v7 as YOLOv5 exports them.
+    case yolov5
+    /// `[N, 4+C, A]`: centre, size, class scores; decoded to input pixels. YOLOv8, YOLO11 and what shares their export.
+    case yolov8
+    /// `[N, K, 6]`: left, top, right, bottom, score, class; already suppressed. YOLOv10 and YOLO26.
+    case endToEnd = "end2end"
+    /// `[N, A, 5+C]` as YOLOX leaves it: offsets and logarithmic sizes on grids of strides 8, 16, 32, still to be decoded.
+    case yolox
+    /// Class scores with a background class and corner boxes as fractions of the input, in two outputs: SSD and its kin.
+    case ssd
+    /// Six raw maps of YOLO-FastestV2: boxes, objectness and classes at strides 16 and 32.
+    case fastestV2 = "fastestv2"
+
+    /// How the training code behind this head feeds pixels to the network.
+    var pixels: PixelEncoding {
+        switch self {
+        case .yolov5, .yolov8, .endToEnd: PixelEncoding()
+        case .yolox: PixelEncoding(channels: .bgr, scale: 1)
+        case .ssd: PixelEncoding(scale: 1, mean: .init(repeating: 127), standardDeviation: .init(repeating: 128))
+        case .fastestV2: PixelEncoding(channels: .bgr)
+        }
+    }
+
+    /// How that code fits a picture into the input when the input's size can't change.
+    var fit: Letterbox.Fit {
+        switch self {
+        case .yolov5, .yolov8, .endToEnd, .yolox: .square
+        case .ssd, .fastestV2: .stretch
+        }
+    }
+
+    /// Where it puts the picture in a larger input.
+    var placement: Letterbox.Placement { self == .yolox ? .topLeft : .centre }
+
+    /// The type that reads it.
+    var head: any Head.Type {
+        switch self {
+        case .yolov5: YOLOv5Head.self
+        case .yolov8: YOLOv8Head.self
+        case .endToEnd: EndToEndHead.self
+        case .yolox: YOLOXHead.self
+        case .ssd: SSDHead.self
+        case .fastestV2: FastestV2Head.self
+        }
+    }
+}

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// Nereid: a vision model server.
+
+/// What can go wrong between a graph and its detections.
+public enum VisionError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// The graph does not take one picture-like input.
+    case unsupportedInput(model: String, inputs: String, reason: String)
+    /// No known head fits the outputs.
+    case unknownHead(model: String, outputs: String, tried: [String])
+    /// The head asked for in the settings does not fit the outputs.
+    case headDoesNotFit(model: String, head: String, outputs: String, reason: String)
+    /// The labels given do not match the model's number of classes.
+    case labelCount(model: String, labels: Int, classes: Int)
+    /// A size was asked for that the model can't take.
+    case inputSize(model: String, asked: String, takes: String)
+    /// A run's outputs do not have the shape that the head was recognised by.
+    case unexpectedOutput(model: String, reason: String)
+    /// A class filter names a class that the model does not have.
+    case unknownClass(model: String, name: String, classes: [String])
+
+    /// What happened, to which model, and what to do.
+    public var description: String {
+        switch self {
+        case .unsupportedInput(let model, let inputs, let reason):
+            """
+            model ‘\(model)’ does not take one picture: \(reason). Its inputs: \(inputs). \
+            Nereid serves graphs with one input of shape [N,3,H,W] or [N,H,W,3] in float32, float16 or uint8
+            """
+        case .unknownHead(let model, let outputs, let tried):
+            """
+            model ‘\(model)’: no known head fits its outputs \(outputs). Tried: \(tried.joined(separator: "; ")). \
+            If you know which it is, say so in the model's settings (head: …)
+            """
+        case .headDoesNotFit(let model, let head, let outputs, let reason):
+            """
+            model ‘\(model)’: its settings ask for the head ‘\(head)’, which does not fit its outputs \(outputs): \
+            \(reason). Remove ‘head’ from the settings to have it recognised, or correct it
+            """
+        case .labelCount(let model, let labels, let classes):
+            """
+            model ‘\(model)’ has \(classes) classes, but its settings give \(labels) labels. \
+            Give one label for each class, in the order of training
+            """
+        case .inputSize(let model, let asked, let takes):
+            "model ‘\(model)’ can't take pictures of \(asked): it takes \(takes). Correct ‘input_size’ in its settings"
+        case .unexpectedOutput(let model, let reason):
+            "model ‘\(model)’ gave an output of another shape than when it was loaded: \(reason)"
+        case .unknownClass(let model, let name, let classes):
+            "model ‘\(model)’ has no class ‘\(name)’. Its classes: \(Self.listed(classes))"
+        }
+    }
+
+    private static func listed(_ names: [String]) -> String {
+        let shown = names.prefix(40).joined(separator: ", ")
+        return names.count > 40 ? "\(shown), … (\(names.count) in all)" : shown
+    }
+}

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+// Nereid: a vision model server.
+
+public import Logging
+public import NereidImaging
+public import NereidInference
+
+/// A model that answers pictures with detections.
+///
+/// It owns a session of an engine and knows the way there and back: letterboxing, the head, suppression, and the picture's
+/// own coordinates. It may be asked from any number of tasks at once; the session bounds how many run together.
+public final class VisionModel: Sendable {
+    /// What it is called in logs and errors.
+    public let name: String
+    /// What it takes.
+    public let input: ModelInput
+    /// Which head reads its outputs.
+    public let headKind: HeadKind
+    /// Why that head, in words.
+    public let headReason: String
+    /// Its classes.
+    public let labels: Labels
+    /// The thresholds used when a request does not say.
+    public let defaults: PredictionDefaults
+    /// The session that runs it.
+    public let session: any Session
+    /// The most pictures in one run of the engine.
+    public let maxBatch: Int
+    let head: any Head
+    let imaging: ImagingPool
+
+    private init(
+        name: String,
+        input: ModelInput,
+        headKind: HeadKind,
+        head: any Head,
+        labels: Labels,
+        configuration: VisionModelConfiguration,
+        session: any Session,
+        imaging: ImagingPool
+    ) {
+        self.name = name
+        self.input = input
+        self.headKind = headKind
+        self.headReason = head.reason
+        self.head = head
+        self.labels = labels
+        self.defaults = configuration.defaults
+        self.session = session
+        self.imaging = imaging
+        if let fixed = input.fixedBatch {
+            maxBatch = fixed
+        } else if let asked = configuration.maxBatch {
+            maxBatch = asked
+        } else if case .cuda = session.device {
+            maxBatch = 8
+        } else {
+            maxBatch = 1
+        }
+    }
+
+    /// Loads a graph, runs it once with a grey picture, and recognises its head by what comes out.
+    ///
+    /// The run is the warm-up too: when this returns, the model answers at its usual speed.
+    ///
+    /// - Parameters:
+    ///   - graph: the ONNX graph.
+    ///   - engine: what runs it.
+    ///   - configuration: what is known beyond the file.
+    ///   - imaging: the threads on which pictures are fitted into the input.
+    ///   - logger: told which head was taken and why.
+    /// - Throws: ``VisionError`` when the graph is not a detector that Nereid knows; the engine's error when it can't be
+    ///   loaded or run.
+    public static func load(
+        _ graph: GraphSource,
+        on engine: any Engine,
+        configuration: VisionModelConfiguration = .init(),
+        imaging: ImagingPool,
+        logger: Logger
+    ) async throws -> VisionModel {
+        let session = try await engine.makeSession(graph, options: configuration.session)
+        do {
+            return try await recognise(
+                session,
+                name: graph.name,
+                configuration: configuration,
+                imaging: imaging,
+                logger: logger
+            )
+        } catch {
+            await session.shutDown()
+            throw error
+        }
+    }
+
+    private static func recognise(
+        _ session: any Session,
+        name: String,
+        configuration: VisionModelConfiguration,
+        imaging: ImagingPool,
+        logger: Logger
+    ) async throws -> VisionModel {
+        let raw = try RawInput(graph: session.graph, model: name)
+        let size = try raw.nominalSize(configuration, model: name)
+        let batch = raw.fixedBatch ?? 1
+        let shape =
+            raw.layout == .planar ? [batch, 3, size.height, size.width] : [batch, size.height, size.width, 3]
+        let outputs = try await session.warmUp(inputShapes: [shape]).outputs
+        let metadata = session.graph.metadata
+        let fileLabels = metadata["names"].flatMap(Labels.init(metadata:))
+        let evidence = HeadEvidence(
+            outputs: zip(session.graph.outputs, outputs).map { .init(name: $0.name, shape: $1.shape) },
+            input: size,
+            labelCount: fileLabels?.count,
+            hasExporterMetadata: fileLabels != nil && metadata["stride"] != nil
+        )
+        let (kind, head) = try HeadRecognition.head(for: evidence, asked: configuration.head, model: name)
+        if let given = configuration.labels, head.classCount > 0, given.count != head.classCount {
+            throw VisionError.labelCount(model: name, labels: given.count, classes: head.classCount)
+        }
+        let labels = configuration.labels.map(Labels.init) ?? fileLabels ?? .numbered(head.classCount)
+        let input = try raw.completed(for: kind, configuration: configuration, model: name)
+        logger.info(
+            "model loaded",
+            metadata: [
+                "model": "\(name)", "head": "\(kind.rawValue)", "because": "\(head.reason)",
+                "input": "\(input.size) \(input.fit.rawValue)", "classes": "\(labels.count)",
+                "device": "\(session.device)", "instances": "\(session.instances)", "threads": "\(session.threads)",
+            ]
+        )
+        return VisionModel(
+            name: name,
+            input: input,
+            headKind: kind,
+            head: head,
+            labels: labels.renamed(configuration.rename),
+            configuration: configuration,
+            session: session,
+            imaging: imaging
+        )
+    }
+
+    /// Ends the session's threads once what runs on them is done. The model can't be used afterwards.
+    public func shutDown() async {
+        await session.shutDown()
+    }
+
+    /// The numbers of the classes that a request names, by label or by number.
+    ///
+    /// - Throws: ``VisionError/unknownClass(model:name:classes:)``.
+    public func classIDs(named names: [String]) throws(VisionError) -> Set<Int> {
+        var numbers: Set<Int> = []
+        for name in names {
+            let byLabel = labels.classIDs(named: name)
+            if !byLabel.isEmpty {
+                numbers.formUnion(byLabel)
+            } else if let number = Int(name), number >= 0, number < max(labels.count, 1) {
+                numbers.insert(number)
+            } else {
+                throw .unknownClass(model: self.name, name: name, classes: labels.names)
+            }
+        }
+        return numbers
+    }
+}

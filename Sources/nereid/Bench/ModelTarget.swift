@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+// Nereid: a vision model server.
+
+import NIOCore
+import NereidImaging
+import NereidInference
+import NereidVision
+
+/// A model in this process.
+struct ModelTarget: LoadTarget {
+    /// How much of the way is run.
+    enum Stage: String, CaseIterable {
+        /// The engine alone, again and again on the tensor of the first picture.
+        case engine
+        /// Letterbox, engine, head and suppression, on decoded pictures.
+        case predict
+        /// All of that and decoding.
+        case decode
+    }
+
+    private let model: VisionModel
+    private let stage: Stage
+    private let bytes: [ByteBuffer]
+    private let pictures: [Picture]
+    private let tensor: Tensor
+    private let imaging: ImagingPool
+
+    init(_ model: VisionModel, stage: Stage, pictures bytes: [ByteBuffer], imaging: ImagingPool) async throws {
+        self.model = model
+        self.stage = stage
+        self.bytes = bytes
+        self.imaging = imaging
+        pictures = stage == .predict ? try await bytes.asyncMap { try await imaging.decode($0) } : []
+        // The tensor that pictures of this kind become, so that engine and pipeline are asked for the same arithmetic.
+        let sample = try await imaging.decode(bytes[0])
+        tensor = try await imaging.run { try model.tensor(for: sample) }
+    }
+
+    func request(_ index: Int) async -> String {
+        do {
+            switch stage {
+            case .engine:
+                _ = try await model.session.run([tensor])
+            case .predict:
+                _ = try await model.predict([pictures[index % pictures.count]])
+            case .decode:
+                let picture = try await imaging.decode(bytes[index % bytes.count])
+                _ = try await model.predict([picture])
+            }
+            return "ok"
+        } catch {
+            return "\(error)"
+        }
+    }
+}
+
+extension Array {
+    fileprivate func asyncMap<Value>(_ transform: (Element) async throws -> Value) async rethrows -> [Value] {
+        var values: [Value] = []
+        for element in self { values.append(try await transform(element)) }
+        return values
+    }
+}

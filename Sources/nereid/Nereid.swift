@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+// Nereid: a vision model server.
+
+import ArgumentParser
+
+/// The command.
+@main
+struct Nereid: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "nereid",
+        abstract: "A vision model server: point it at a trained model and it answers pictures with boxes.",
+        version: "0.1.0",
+        subcommands: [ServeCommand.self, PredictCommand.self, InspectCommand.self, BenchCommand.self]
+    )
+}

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+// Nereid: a vision model server.
+
+import NIOCore
+import NereidImaging
+import NereidVision
+import Synchronization
+
+#if canImport(FoundationEssentials)
+import FoundationEssentials
+#else
+import Foundation
+#endif
+
+/// Pictures on the disk.
+enum PictureFiles {
+    private static let endings: Set<String> = [
+        "jpg", "jpeg", "png", "webp", "tif", "tiff", "gif", "heic", "heif", "avif", "bmp",
+    ]
+
+    /// The files named, and in folders every file that is called like a picture, below them too, in order.
+    static func find(_ paths: [String]) throws -> [String] {
+        var files: [String] = []
+        for path in paths {
+            var isFolder = false
+            guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
+                throw CommandFailure("there is no picture or folder ‘\(path)’")
+            }
+            guard isFolder else {
+                files.append(path)
+                continue
+            }
+            let inside = try FileManager.default.subpathsOfDirectory(atPath: path).sorted().filter { name in
+                name.split(separator: ".").last.map { endings.contains($0.lowercased()) } ?? false
+            }
+            guard !inside.isEmpty else { throw CommandFailure("the folder ‘\(path)’ holds no pictures") }
+            files += inside.map { path.hasSuffix("/") ? path + $0 : "\(path)/\($0)" }
+        }
+        return files
+    }
+
+    /// A file's bytes. Blocks its thread.
+    static func read(_ path: String) throws -> ByteBuffer {
+        guard let data = FileManager.default.contents(atPath: path) else {
+            throw CommandFailure("the file ‘\(path)’ can't be read")
+        }
+        return ByteBuffer(bytes: data)
+    }
+}
+
+/// A folder that annotated pictures are written to.
+final class AnnotatedFolder: Sendable {
+    private let path: String
+    private let taken = Mutex<Set<String>>([])
+
+    /// Makes the folder if it is not there.
+    init(_ path: String) throws {
+        do {
+            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+        } catch {
+            throw CommandFailure("the folder ‘\(path)’ can't be made: \(error)")
+        }
+        self.path = path
+    }
+
+    /// Draws and writes one picture: a PNG if it was one, a JPEG otherwise. Blocks its thread.
+    func write(_ picture: Picture, _ detections: [Detection], named original: String) throws {
+        let isPNG = picture.format == .png
+        let drawn = try Annotation.draw(detections, on: picture)
+        let bytes = try drawn.encoded(as: isPNG ? .png : .jpeg(quality: 92))
+        let file = "\(path)/\(freeName(for: original, ending: isPNG ? "png" : "jpg"))"
+        guard FileManager.default.createFile(atPath: file, contents: Data(bytes.readableBytesView)) else {
+            throw CommandFailure("the file ‘\(file)’ can't be written")
+        }
+    }
+
+    /// The picture's own name, or with a number behind it when two folders have a picture of that name.
+    private func freeName(for original: String, ending: String) -> String {
+        let name = original.split(separator: "/").last.map(String.init) ?? original
+        let stem = name.lastIndex(of: ".").map { String(name[..<$0]) } ?? name
+        return taken.withLock { taken in
+            var candidate = "\(stem).\(ending)"
+            var number = 2
+            while !taken.insert(candidate).inserted {
+                candidate = "\(stem)-\(number).\(ending)"
+                number += 1
+            }
+            return candidate
+        }
+    }
+}

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// Nereid: a vision model server.
+
+import ArgumentParser
+import NereidServer
+
+/// A flag for every setting of the server. What is not given comes from the environment, the file, or the default.
+struct SettingFlags: ParsableArguments {
+    @Option(help: .setting(.host)) var host: String?
+    @Option(help: .setting(.port)) var port: String?
+    @Option(help: .setting(.defaultModel)) var defaultModel: String?
+    @Option(help: .setting(.device)) var device: String?
+    @Option(help: .setting(.instances)) var instances: String?
+    @Option(help: .setting(.threads)) var threads: String?
+    @Option(help: .setting(.onnxRuntime)) var onnxruntime: String?
+    @Option(help: .setting(.decodeThreads)) var decodeThreads: String?
+    @Option(help: .setting(.applyOrientation)) var applyOrientation: String?
+    @Option(help: .setting(.maxPictureBytes)) var maxPictureBytes: String?
+    @Option(help: .setting(.maxPictureSide)) var maxPictureSide: String?
+    @Option(help: .setting(.maxPicturePixels)) var maxPicturePixels: String?
+    @Option(help: .setting(.decodeTimeout)) var decodeTimeout: String?
+    @Option(help: .setting(.maxRequestBytes)) var maxRequestBytes: String?
+    @Option(help: .setting(.maxUploadMemory)) var maxUploadMemory: String?
+    @Option(help: .setting(.maxConnections)) var maxConnections: String?
+    @Option(help: .setting(.queueJobs)) var queueJobs: String?
+    @Option(help: .setting(.queueBytes)) var queueBytes: String?
+    @Option(help: .setting(.requestTimeout)) var requestTimeout: String?
+    @Option(help: .setting(.idleTimeout)) var idleTimeout: String?
+    @Option(help: .setting(.shutdownTimeout)) var shutdownTimeout: String?
+    @Option(help: .setting(.corsOrigin)) var corsOrigin: String?
+    @Option(help: .setting(.logLevel)) var logLevel: String?
+
+    /// What the command line says.
+    var given: [Setting: String] {
+        let all: [Setting: String?] = [
+            .host: host, .port: port, .defaultModel: defaultModel, .device: device, .instances: instances,
+            .threads: threads, .onnxRuntime: onnxruntime, .decodeThreads: decodeThreads,
+            .applyOrientation: applyOrientation, .maxPictureBytes: maxPictureBytes, .maxPictureSide: maxPictureSide,
+            .maxPicturePixels: maxPicturePixels, .decodeTimeout: decodeTimeout, .maxRequestBytes: maxRequestBytes,
+            .maxUploadMemory: maxUploadMemory, .maxConnections: maxConnections, .queueJobs: queueJobs,
+            .queueBytes: queueBytes, .requestTimeout: requestTimeout, .idleTimeout: idleTimeout,
+            .shutdownTimeout: shutdownTimeout, .corsOrigin: corsOrigin, .logLevel: logLevel,
+        ]
+        return all.compactMapValues(\.self)
+    }
+}
+
+extension ArgumentHelp {
+    /// What a setting means.
+    static func setting(_ setting: Setting) -> ArgumentHelp { ArgumentHelp(stringLiteral: setting.meaning) }
+}

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+// Nereid: a vision model server.
+
+/** The lowest confidence the page asks for; everything above it is filtered in the browser without asking again. */
+export const CONFIDENCE_FLOOR = 0.05;
+
+const PREDICT_TIMEOUT_MS = 120_000;
+const MODELS_TIMEOUT_MS = 10_000;
+
+/**
+ * @typedef {object} Detection
+ * @property {string} label
+ * @property {number} class_id
+ * @property {number} score between 0 and 1
+ * @property {[number, number, number, number]} [box] x1, y1, x2, y2 in pixels of the upright picture
+ *
+ * @typedef {object} Answer
+ * @property {string} id
+ * @property {string} model
+ * @property {{width: number, height: number}} image
+ * @property {Detection[]} detections
+ * @property {Record<string, number>} timing milliseconds by step
+ */
+
+/** What went wrong with a request, in words for a person. */
+export class ServerProblem extends Error {
+    /**
+     * @param {{title: string, detail?: string, code?: string, status?: number, retryAfterSeconds?: number}} problem
+     */
+    constructor({ title, detail = "", code = "", status = 0, retryAfterSeconds }) {
+        super(detail || title);
+        this.title = title;
+        this.detail = detail;
+        this.code = code;
+        this.status = status;
+        this.retryAfterSeconds = retryAfterSeconds;
+    }
+
+    /** True when the server only asked for patience: the same request may well succeed a little later. */
+    get isBusy() {
+        return this.status === 503 || this.status === 429;
+    }
+
+    /** True when the picture is not to blame: what stood in its way stood in the way of others too. */
+    get isPassing() {
+        return this.isBusy || this.status === 0 || this.status === 504;
+    }
+}
+
+/**
+ * The models the server offers, with the state of each.
+ * @returns {Promise<object[]>}
+ * @throws {ServerProblem}
+ */
+export async function fetchModels() {
+    const response = await send("v1/models", { signal: AbortSignal.timeout(MODELS_TIMEOUT_MS) });
+    const { models } = await readJSON(response);
+    return models ?? [];
+}
+
+/**
+ * Sends one picture and returns what the model sees in it, from the confidence floor upwards.
+ * @param {string} modelName
+ * @param {Blob} bytes the picture's file as it is
+ * @param {{confidence: number}} options
+ * @returns {Promise<Answer>}
+ * @throws {ServerProblem}
+ */
+export async function predict(modelName, bytes, { confidence }) {
+    const response = await send(predictPath(modelName, confidence), {
+        method: "POST",
+        body: bytes,
+        headers: { "Content-Type": bytes.type || "application/octet-stream" },
+        signal: AbortSignal.timeout(PREDICT_TIMEOUT_MS),
+    });
+    return readJSON(response);
+}
+
+/**
+ * The address of a model's `predict` call, relative to the page, which may stand behind a path prefix.
+ * @param {string} modelName
+ * @param {number} confidence
+ */
+export function predictPath(modelName, confidence) {
+    return `v1/models/${encodeURIComponent(modelName)}/predict?confidence=${Number(confidence.toFixed(3))}`;
+}
+
+async function send(path, options) {
+    let response;
+    try {
+        response = await fetch(new URL(path, document.baseURI), options);
+    } catch (error) {
+        throw unanswered(error);
+    }
+    if (!response.ok) throw await problemIn(response);
+    return response;
+}
+
+function unanswered(error) {
+    if (error.name === "TimeoutError") {
+        return new ServerProblem({
+            title: "The server took too long",
+            detail: "No answer came in time. The server may be overloaded; try again in a moment.",
+            code: "timeout",
+        });
+    }
+    return new ServerProblem({
+        title: "The server can’t be reached",
+        detail: "Check that it is still running and that this device has a connection to it, then try again.",
+        code: "unreachable",
+    });
+}
+
+async function readJSON(response) {
+    try {
+        return await response.json();
+    } catch {
+        throw new ServerProblem({
+            title: "The answer can’t be read",
+            detail: "What came back is not JSON. Something between this page and the server may have replaced it.",
+            status: response.status,
+            code: "unreadable_answer",
+        });
+    }
+}
+
+async function problemIn(response) {
+    const body = await response.json().catch(() => ({}));
+    return new ServerProblem({
+        title: body.title || `The server answered with status ${response.status}`,
+        detail: body.detail,
+        code: body.code,
+        status: response.status,
+        retryAfterSeconds: secondsUntil(response.headers.get("Retry-After")),
+    });
+}
+
+/** `Retry-After` is a number of seconds or a date (RFC 9110, section 10.2.3). */
+function secondsUntil(header) {
+    if (!header) return undefined;
+    const seconds = /^\d+$/.test(header.trim()) ? Number(header) : (Date.parse(header) - Date.now()) / 1000;
+    return Number.isFinite(seconds) ? Math.max(0, seconds) : undefined;
+}

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+// Nereid: a vision model server.
+
+import { drawDetections, drawPicture } from "./drawing.js";
+
+const CSV_COLUMNS = ["picture", "model", "label", "class_id", "score", "x1", "y1", "x2", "y2"];
+
+/** The longer side, in pixels, up to which an annotated picture gets lines and text of screen size. */
+const SCREEN_SIZE = 1000;
+
+/**
+ * What the page shows of one picture, in the shape of the server's own answer.
+ * @param {import("./session.js").Session} session
+ * @param {import("./picture.js").Picture} picture
+ */
+export function shownAnswer(session, picture) {
+    const { answer } = picture.outcome(session.modelName);
+    return { picture: picture.name, confidence: session.confidence, ...answer, detections: session.shown(picture) };
+}
+
+/**
+ * One picture's answer as it is, several as a list under `pictures`.
+ * @param {object[]} answers
+ */
+export function toJSON(answers) {
+    const content = answers.length === 1 ? answers[0] : { pictures: answers };
+    return new Blob([`${JSON.stringify(content, null, 2)}\n`], { type: "application/json" });
+}
+
+/**
+ * One row per detection, with a header, as RFC 4180 has it.
+ * @param {object[]} answers
+ */
+export function toCSV(answers) {
+    const rows = answers.flatMap(({ picture, model, detections }) =>
+        detections.map(({ label, class_id: classID, score, box }) =>
+            [picture, model, label, classID, score, ...(box ?? ["", "", "", ""])]),
+    );
+    const lines = [CSV_COLUMNS, ...rows].map((row) => row.map(csvField).join(","));
+    return new Blob([`${lines.join("\r\n")}\r\n`], { type: "text/csv" });
+}
+
+/**
+ * The picture in its full resolution with what is shown drawn onto it.
+ * @param {import("./picture.js").Picture} picture
+ * @param {{image: {width: number, height: number}, detections: import("./api.js").Detection[]}} answer
+ * @param {import("./palette.js").Palette} palette
+ * @param {{hasLabels: boolean}} options
+ * @returns {Promise<Blob>}
+ * @throws {Error} where the browser can't make a canvas of that size
+ */
+export async function toPNG(picture, { image: { width, height }, detections }, palette, { hasLabels }) {
+    const image = await picture.load();
+    const canvas = document.createElement("canvas");
+    canvas.width = width;
+    canvas.height = height;
+    const context = canvas.getContext("2d");
+    drawPicture(context, image, 0, 0, width, height);
+    drawDetections(context, detections, {
+        place: (x, y) => ({ x, y }),
+        unit: Math.max(1, Math.max(width, height) / SCREEN_SIZE),
+        palette,
+        hasLabels,
+    });
+    const blob = await new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
+    if (!blob) throw new Error(`This browser can’t draw a picture of ${width} × ${height} pixels.`);
+    return blob;
+}
+
+/**
+ * Hands a file to the browser's downloads.
+ * @param {Blob} blob
+ * @param {string} name
+ */
+export function save(blob, name) {
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(blob);
+    link.download = name;
+    link.click();
+    // The download starts after this turn of the event loop; some browsers take a while to open the address.
+    setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+}
+
+function csvField(value) {
+    const text = String(value ?? "");
+    return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
