@@ -166,7 +166,11 @@ let package = Package(
         // Ground floor: engines, sessions, tensors.
         .target(
             name: "NereidInference",
-            dependencies: ["CONNXRuntime", .product(name: "NIOPosix", package: "swift-nio")],
+            dependencies: [
+                "CONNXRuntime",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
             swiftSettings: house
         ),
 
@@ -235,6 +239,7 @@ let package = Package(
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOFoundationCompat", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
             ],
             swiftSettings: house
         ),

@@ -15,8 +15,6 @@ SLOT(8, CreateSessionFromArray);
 SLOT(9, Run);
 SLOT(10, CreateSessionOptions);
 SLOT(17, DisableMemPattern);
-SLOT(18, EnableCpuMemArena);
-SLOT(19, DisableCpuMemArena);
 SLOT(23, SetSessionGraphOptimizationLevel);
 SLOT(24, SetIntraOpNumThreads);
 SLOT(25, SetInterOpNumThreads);

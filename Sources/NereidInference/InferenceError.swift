@@ -48,9 +48,15 @@ extension InferenceError: CustomStringConvertible {
             set NEREID_ONNXRUNTIME to the library or its folder
             """
         case .libraryUnusable(let path, let reason):
-            "‘\(path)’ cannot be used as ONNX Runtime: \(reason); point NEREID_ONNXRUNTIME at libonnxruntime or run scripts/setup"
+            """
+            ‘\(path)’ cannot be used as ONNX Runtime: \(reason); \
+            point NEREID_ONNXRUNTIME at libonnxruntime or run scripts/setup
+            """
         case .libraryTooOld(let path, let version, let required):
-            "ONNX Runtime \(version) at ‘\(path)’ is too old: \(required) or newer is needed; run scripts/setup to get one"
+            """
+            ONNX Runtime \(version) at ‘\(path)’ is too old: \(required) or newer is needed; \
+            run scripts/setup to get one
+            """
         case .deviceUnavailable(let device, let available, let reason):
             """
             device ‘\(device)’ is not available: \(reason); \
@@ -61,7 +67,10 @@ extension InferenceError: CustomStringConvertible {
         case .graphUnreadable(let model, let reason):
             "the graph of model ‘\(model)’ cannot be read: \(reason)"
         case .graphRejected(let model, let reason):
-            "the graph of model ‘\(model)’ was refused by the engine: \(reason); check that it is a whole, valid ONNX file"
+            """
+            the graph of model ‘\(model)’ was refused by the engine: \(reason); \
+            check that it is a whole, valid ONNX file
+            """
         case .inputCountMismatch(let model, let expected, let given):
             """
             model ‘\(model)’ takes \(expected.count) input\(expected.count == 1 ? "" : "s") \

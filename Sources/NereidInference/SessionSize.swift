@@ -13,7 +13,7 @@ struct SessionSize: Equatable {
     /// How many times the graph is loaded. One-thread runs work on their caller's thread, so that all of them can share
     /// one copy; runs of several threads would contend for one copy's pool of threads.
     ///
-    /// Two runs of YOLOv5n at a time: 39 images/s and 154 MB with one copy, 39 images/s and 184 MB with two.
+    /// Two runs of YOLOv5n at a time: 39 images/s with one copy or with two, and 30 MB less with one.
     var copies: Int { threads == 1 ? 1 : instances }
 }
 
@@ -23,13 +23,13 @@ extension SessionOptions {
 
     /// Fills in the defaults.
     ///
-    /// On the processor: as many instances of one thread as the process may use cores; when one of the numbers is given,
-    /// the cores are divided by it. On a GPU: one instance, as a GPU is best kept busy by one graph at a time (not
-    /// measured).
+    /// On the processor: as many instances of one thread as the process may use cores; when one of the numbers is
+    /// given, the cores are divided by it. On a GPU: one instance, as a GPU is best kept busy by one graph at a time
+    /// (not measured).
     ///
-    /// YOLOv5n (float16, 640x640) on two AMD EPYC cores with AVX-512 gave 39 images/s with two instances of one thread, 34 with one of
-    /// two threads, and 39 with four of one. One instance of two threads answers a single request soonest: in 29 ms
-    /// rather than 49.
+    /// YOLOv5n (float16, 640x640) on two AMD EPYC cores with AVX-512 gave 39 images/s with two instances of one thread,
+    /// 34 with one of two threads, and 39 with four of one. One instance of two threads answers a single request
+    /// soonest: in 29 ms rather than 49.
     ///
     /// - Throws: ``InferenceError/optionOutOfRange(name:value:allowed:)``.
     func size(on device: Device, cores: Int = System.coreCount) throws(InferenceError) -> SessionSize {

@@ -13,8 +13,8 @@ public final class Tensor: @unchecked Sendable {
     /// How many numbers are held: the product of `shape`.
     public let count: Int
 
-    // `@unchecked Sendable` holds because the memory is written only inside the initialiser, before anybody else has the
-    // tensor, and `owner` is never used for anything but keeping the memory alive.
+    // `@unchecked Sendable` holds because the memory is written only inside the initialiser, before anybody else has
+    // the tensor, and `owner` is never used for anything but keeping the memory alive.
     private let bytes: UnsafeRawBufferPointer
     private let owner: AnyObject
 

@@ -24,11 +24,6 @@ public final class ServedModel: Sendable {
         self.path = path
         self.vision = vision
     }
-
-    deinit {
-        let vision = vision
-        Task { await vision.shutDown() }
-    }
 }
 
 /// How a model stands: what a list of models shows of it.

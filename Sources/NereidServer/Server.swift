@@ -82,7 +82,7 @@ public struct Server: Service {
     }
 
     private var router: Router<ServerContext> {
-        let router = Router(context: ServerContext.self)
+        let router = Router(context: ServerContext.self, options: .autoGenerateHeadEndpoints)
         router.add(middleware: RequestLog(metrics: services.metrics))
         if let origin = services.configuration.corsOrigin {
             router.add(

@@ -49,9 +49,7 @@ typedef struct OrtApi {
     OrtAnswer (*_Nonnull CreateSessionOptions)(OrtSessionOptions *_Nullable *_Nonnull out);
     void *_Nullable gap_11[6];
     OrtAnswer (*_Nonnull DisableMemPattern)(OrtSessionOptions *options);
-    OrtAnswer (*_Nonnull EnableCpuMemArena)(OrtSessionOptions *options);
-    OrtAnswer (*_Nonnull DisableCpuMemArena)(OrtSessionOptions *options);
-    void *_Nullable gap_20[3];
+    void *_Nullable gap_18[5];
     OrtAnswer (*_Nonnull SetSessionGraphOptimizationLevel)(OrtSessionOptions *options, int level);
     OrtAnswer (*_Nonnull SetIntraOpNumThreads)(OrtSessionOptions *options, int count);
     OrtAnswer (*_Nonnull SetInterOpNumThreads)(OrtSessionOptions *options, int count);

@@ -9,8 +9,8 @@ final class ONNXRuntimeGraph: @unchecked Sendable {
     /// What the graph takes, gives and says about itself.
     let description: GraphDescription
 
-    // `@unchecked Sendable` holds because everything is set once, and ONNX Runtime documents that one session may run on
-    // several threads at the same time.
+    // `@unchecked Sendable` holds because everything is set once, and ONNX Runtime documents that one session may run
+    // on several threads at the same time.
     private let name: String
     private let library: ONNXRuntimeLibrary
     private let session: ONNXRuntimeObject
@@ -24,7 +24,7 @@ final class ONNXRuntimeGraph: @unchecked Sendable {
     ///   ``ONNXRuntimeFailure`` when the options cannot be had, such as those for a device.
     init(_ source: GraphSource, library: ONNXRuntimeLibrary, device: Device, threads: Int) throws {
         let options = try library.makeSessionOptions(device: device, threads: threads)
-        session = try Self.makeSession(source, library: library, options: options)
+        session = try Self.makeSession(source, library: library, options: options, device: device)
         do {
             description = try library.describe(session)
             processorMemory = try library.make(\.ReleaseMemoryInfo) { api, out in
@@ -51,6 +51,7 @@ final class ONNXRuntimeGraph: @unchecked Sendable {
             try call(values, &outputs, control)
             // All of them are owned before any of them is read, so that a failure leaks none.
             let owned = outputs.map { ONNXRuntimeObject($0!, release: library.api.pointee.ReleaseValue, parent: self) }
+            // Outputs of kinds that Nereid does not carry were refused by `GraphDescription.check`.
             return try zip(description.outputs, owned).map { try tensor(reading: $1, elementType: $0.elementType!) }
         } catch let failure as ONNXRuntimeFailure {
             try control.checkCancellation()
@@ -114,7 +115,8 @@ final class ONNXRuntimeGraph: @unchecked Sendable {
     private static func makeSession(
         _ source: GraphSource,
         library: ONNXRuntimeLibrary,
-        options: ONNXRuntimeObject
+        options: ONNXRuntimeObject,
+        device: Device
     ) throws(InferenceError) -> ONNXRuntimeObject {
         if case .file(let path) = source.content { try checkReadable(path, model: source.name) }
         do {
@@ -129,7 +131,9 @@ final class ONNXRuntimeGraph: @unchecked Sendable {
                 }
             }
         } catch {
-            throw .graphRejected(model: source.name, reason: error.description)
+            // On a GPU the fault may lie with the device rather than with the graph.
+            let place = device == .cpu ? "" : "on \(device): "
+            throw .graphRejected(model: source.name, reason: place + error.description)
         }
     }
 

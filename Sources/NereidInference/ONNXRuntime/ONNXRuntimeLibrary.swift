@@ -121,7 +121,7 @@ final class ONNXRuntimeObject {
         self.parent = parent
     }
 
-    deinit { }
+    deinit { release(pointer) }
 
     /// Lends the object for the duration of a call.
     func callAsFunction<R, Failure: Error>(_ body: (OpaquePointer) throws(Failure) -> R) throws(Failure) -> R {

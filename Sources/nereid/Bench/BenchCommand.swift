@@ -23,8 +23,8 @@ struct BenchCommand: AsyncParsableCommand {
         discussion: """
             With --concurrency so many requests are always under way. With --rate requests start at fixed times whether or \
             not earlier ones are answered, and latency counts from the time a request was due. Against a model, --stage \
-            chooses what is run: the engine alone on a fixed tensor, the whole prediction on decoded pictures, or that with \
-            decoding.
+            chooses what is run: the engine alone on a fixed tensor, decoding alone, the prediction on decoded pictures, or \
+            the whole of it.
             """
     )
 
@@ -49,8 +49,8 @@ struct BenchCommand: AsyncParsableCommand {
     @Option(help: "Seconds to run before measuring.")
     var warmUp: Double = 2
 
-    @Option(help: "Against a model: engine, predict or decode.")
-    var stage: ModelTarget.Stage = .decode
+    @Option(help: "Against a model: engine, decode, predict or whole.")
+    var stage: ModelTarget.Stage = .whole
 
     @Flag(help: "Print one JSON object.")
     var json = false

@@ -29,12 +29,18 @@ struct LoadGenerator {
         let clock = ContinuousClock()
         let begin = clock.now + warmUp
         let end = begin + duration
+        let cpu = Task {
+            try await Task.sleep(until: begin, clock: .continuous)
+            let before = ProcessorTime.used
+            try await Task.sleep(until: end, clock: .continuous)
+            return ProcessorTime.used - before
+        }
         let samples: [Sample]
         switch load {
         case .concurrency(let callers): samples = await closed(target, callers: callers, begin: begin, end: end)
         case .rate(let perSecond): samples = try await open(target, perSecond: perSecond, begin: begin, end: end)
         }
-        return LoadReport(samples.map { ($0.latency, $0.outcome) }, over: duration)
+        return LoadReport(samples.map { ($0.latency, $0.outcome) }, over: duration, processorTime: try await cpu.value)
     }
 
     /// Each caller sends its next request when the last one is answered. What ends within the time is counted.

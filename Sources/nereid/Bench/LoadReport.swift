@@ -13,11 +13,15 @@ struct LoadReport: Encodable, Equatable {
     let latency: Latency?
     /// Seconds measured.
     let seconds: Double
+    /// Processor time that this process spent for each request that ended well, in milliseconds: the model's own when it
+    /// runs here, the client's when a server is asked.
+    let processorTime: Double?
 
     enum CodingKeys: String, CodingKey {
         case outcomes, seconds
         case throughput = "requests_per_second"
         case latency = "latency_ms"
+        case processorTime = "cpu_ms_per_request"
     }
 
     /// Milliseconds.
@@ -30,11 +34,13 @@ struct LoadReport: Encodable, Equatable {
         let max: Double
     }
 
-    init(_ samples: [(latency: Duration, outcome: String)], over duration: Duration) {
+    init(_ samples: [(latency: Duration, outcome: String)], over duration: Duration, processorTime used: Duration) {
         seconds = duration / .seconds(1)
         outcomes = Dictionary(grouping: samples, by: \.outcome).mapValues(\.count)
         let sorted = samples.filter { $0.outcome == "ok" }.map { $0.latency / .milliseconds(1) }.sorted()
         throughput = Self.rounded(Double(sorted.count) / seconds)
+        processorTime =
+            sorted.isEmpty ? nil : Self.rounded(used / .milliseconds(1) / Double(sorted.count))
         guard let last = sorted.last else {
             latency = nil
             return
@@ -65,6 +71,7 @@ struct LoadReport: Encodable, Equatable {
                     + "p95 \(latency.p95)   p99 \(latency.p99)   max \(latency.max)"
             )
         }
+        if let processorTime { lines.append("processor time of this process \(processorTime) ms a request") }
         lines += outcomes.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" }
         return lines.joined(separator: "\n")
     }

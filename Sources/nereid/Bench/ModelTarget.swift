@@ -12,10 +12,12 @@ struct ModelTarget: LoadTarget {
     enum Stage: String, CaseIterable {
         /// The engine alone, again and again on the tensor of the first picture.
         case engine
+        /// Decoding alone.
+        case decode
         /// Letterbox, engine, head and suppression, on decoded pictures.
         case predict
-        /// All of that and decoding.
-        case decode
+        /// Decoding and prediction.
+        case whole
     }
 
     private let model: VisionModel
@@ -44,6 +46,8 @@ struct ModelTarget: LoadTarget {
             case .predict:
                 _ = try await model.predict([pictures[index % pictures.count]])
             case .decode:
+                _ = try await imaging.decode(bytes[index % bytes.count])
+            case .whole:
                 let picture = try await imaging.decode(bytes[index % bytes.count])
                 _ = try await model.predict([picture])
             }
