@@ -21,6 +21,9 @@ final class InstanceGate: Sendable {
         self.closedError = closedError
     }
 
+    /// How many instances are free now.
+    var freeCount: Int { state.withLock { $0.queue.freeCount } }
+
     /// Waits for an instance; whoever took it must give it back.
     ///
     /// - Throws: `CancellationError` as soon as the task is cancelled; the error for a closed gate.

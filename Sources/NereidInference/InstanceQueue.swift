@@ -15,6 +15,9 @@ struct InstanceQueue<Waiter> {
         case closed
     }
 
+    /// How many instances are there to be lent now.
+    var freeCount: Int { free.count }
+
     private var free: [Int]
     private var waiting: [(ticket: UInt64, waiter: Waiter)] = []
     private var isClosed = false

@@ -11,6 +11,8 @@ public protocol Session: Sendable {
     var engineName: String { get }
     /// How many runs proceed at the same time; further ones wait in the order in which they came.
     var instances: Int { get }
+    /// How many of them run at this moment.
+    var busyInstances: Int { get }
     /// How many threads share the arithmetic of one run.
     var threads: Int { get }
 

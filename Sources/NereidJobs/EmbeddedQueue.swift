@@ -56,8 +56,10 @@ public final class EmbeddedQueue: JobQueue {
             $0[name, default: LaneState(limits: limits)].admit(ticket, mostWorkers: mostWorkers)
         }
         switch admission {
-        case .accepted(let startWorker):
-            if startWorker { Task { await serve(name) } }
+        case .begins:
+            Task { await serve(name, beginningWith: ticket) }
+        case .waits:
+            break
         case .tooManyJobs:
             ticket.answer(
                 .failure(JobError.queueFull(model: name, limit: "\(limits.jobs) jobs waiting", setting: "queue_jobs"))
@@ -75,18 +77,16 @@ public final class EmbeddedQueue: JobQueue {
         }
     }
 
-    /// One worker's life: it takes from the line until the line is empty.
-    private func serve(_ name: String) async {
-        while true {
-            let tickets = lanes.withLock { lanes in
-                let taken = lanes[name]?.take { $0.job.model.vision.maxBatch } ?? []
-                if lanes[name]?.isIdle ?? false { lanes[name] = nil }
-                return taken
-            }
-            guard !tickets.isEmpty else { return }
+    /// One worker's life: it runs its first job and then takes from the line until the line is empty.
+    private func serve(_ name: String, beginningWith first: Ticket) async {
+        var tickets = [first]
+        while !tickets.isEmpty {
             await Run(tickets, on: worker).finish()
-            lanes.withLock { lanes in
+            tickets = lanes.withLock { lanes in
                 for ticket in tickets { lanes[name]?.finish(ticket.number) }
+                let next = lanes[name]?.take { $0.job.model.vision.maxBatch } ?? []
+                if lanes[name]?.isIdle ?? false { lanes[name] = nil }
+                return next
             }
         }
     }

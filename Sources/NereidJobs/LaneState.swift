@@ -25,25 +25,29 @@ struct LaneState<Ticket: LaneTicket> {
     var isIdle: Bool { waiting.isEmpty && workers == 0 }
 
     enum Admission: Equatable {
-        /// It waits. A worker is to be started for it if one more may run.
-        case accepted(startWorker: Bool)
+        /// A new worker begins with it at once.
+        case begins
+        /// It waits for one of the workers there are.
+        case waits
         case tooManyJobs
         case tooManyBytes
     }
 
-    /// A job wants to wait.
+    /// A job has come.
     ///
     /// - Parameter mostWorkers: how many workers may serve the line at once.
     mutating func admit(_ ticket: Ticket, mostWorkers: Int) -> Admission {
-        let startWorker = workers < mostWorkers
-        // What a new worker takes at once does not wait, so it is not counted as waiting.
-        let free = startWorker ? 1 : 0
-        guard waiting.count < limits.jobs + free else { return .tooManyJobs }
+        if workers < mostWorkers {
+            workers += 1
+            running.insert(ticket.number)
+            return .begins
+        }
+        guard waiting.count < limits.jobs else { return .tooManyJobs }
+        // One picture may always wait, however large, or it would be refused for ever.
         guard waiting.isEmpty || waitingBytes + ticket.byteCount <= limits.bytes else { return .tooManyBytes }
         waiting.append(ticket)
         waitingBytes += ticket.byteCount
-        if startWorker { workers += 1 }
-        return .accepted(startWorker: startWorker)
+        return .waits
     }
 
     /// A worker is free: the next jobs, all for one version of the model, or none, and then the worker is gone.

@@ -48,13 +48,27 @@ public struct Server: Service {
         self.onListening = onListening
     }
 
-    /// Serves until the service is told to stop, then finishes the requests taken.
+    /// Serves until the service is told to stop.
+    ///
+    /// Then `/health/ready` says so for a while in which connections are still taken, so that whoever sends requests here
+    /// learns of it before they would fail; the requests taken are finished; and it returns.
     public func run() async throws {
-        let readiness = services.readiness
-        try await withGracefulShutdownHandler {
-            try await application.run()
-        } onGracefulShutdown: {
-            readiness.stop()
+        let (readiness, delay) = (services.readiness, services.configuration.shutdownDelay)
+        // A group of its own, apart from the one that runs this service, decides when the listener closes.
+        let group = ServiceGroup(configuration: .init(services: [application], logger: logger.quietened))
+        let serving = Task.detached { try await group.run() }
+        try await withTaskCancellationHandler {
+            try await withGracefulShutdownHandler {
+                try await serving.value
+            } onGracefulShutdown: {
+                readiness.stop()
+                Task {
+                    try? await Task.sleep(for: delay)
+                    await group.triggerGracefulShutdown()
+                }
+            }
+        } onCancel: {
+            serving.cancel()
         }
     }
 
@@ -102,5 +116,14 @@ public struct Server: Service {
         HealthRoutes(services: services).add(to: router)
         PageRoutes().add(to: router)
         return router
+    }
+}
+
+extension Logger {
+    /// The same log without a life cycle's own notices.
+    public var quietened: Logger {
+        var logger = self
+        logger.logLevel = max(logLevel, .notice)
+        return logger
     }
 }

@@ -108,12 +108,3 @@ struct ServeCommand: AsyncParsableCommand {
         runtime.logger.info("stopped")
     }
 }
-
-extension Logger {
-    /// The same log without the life cycle's own notices.
-    fileprivate var quietened: Logger {
-        var logger = self
-        logger.logLevel = max(logLevel, .notice)
-        return logger
-    }
-}

@@ -26,6 +26,7 @@ struct SettingFlags: ParsableArguments {
     @Option(help: .setting(.queueBytes)) var queueBytes: String?
     @Option(help: .setting(.requestTimeout)) var requestTimeout: String?
     @Option(help: .setting(.idleTimeout)) var idleTimeout: String?
+    @Option(help: .setting(.shutdownDelay)) var shutdownDelay: String?
     @Option(help: .setting(.shutdownTimeout)) var shutdownTimeout: String?
     @Option(help: .setting(.corsOrigin)) var corsOrigin: String?
     @Option(help: .setting(.logLevel)) var logLevel: String?
@@ -39,7 +40,7 @@ struct SettingFlags: ParsableArguments {
             .maxPicturePixels: maxPicturePixels, .decodeTimeout: decodeTimeout, .maxRequestBytes: maxRequestBytes,
             .maxUploadMemory: maxUploadMemory, .maxConnections: maxConnections, .queueJobs: queueJobs,
             .queueBytes: queueBytes, .requestTimeout: requestTimeout, .idleTimeout: idleTimeout,
-            .shutdownTimeout: shutdownTimeout, .corsOrigin: corsOrigin, .logLevel: logLevel,
+            .shutdownDelay: shutdownDelay, .shutdownTimeout: shutdownTimeout, .corsOrigin: corsOrigin, .logLevel: logLevel,
         ]
         return all.compactMapValues(\.self)
     }

@@ -69,6 +69,8 @@ final class ONNXRuntimeSession: Session {
         }
     }
 
+    var busyInstances: Int { instances - gate.freeCount }
+
     func shutDown() async {
         gate.close()
         await runners.shutDown()

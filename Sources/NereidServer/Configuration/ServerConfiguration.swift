@@ -30,6 +30,9 @@ public struct ServerConfiguration: Sendable {
     public var requestTimeout: Duration = .seconds(30)
     /// A connection with nothing to do is closed after this time. Default: 60 s.
     public var idleTimeout: Duration = .seconds(60)
+    /// After the signal to stop, connections are still taken for this time, with `/health/ready` at 503, so that load
+    /// balancers notice. Default: 1 s.
+    public var shutdownDelay: Duration = .seconds(1)
     /// After the signal to stop, requests that still run are cut off after this time. Default: 60 s.
     public var shutdownTimeout: Duration = .seconds(60)
     /// The origin whose pages may ask from a browser; `nil`: this server's own page only.
@@ -57,6 +60,7 @@ public struct ServerConfiguration: Sendable {
         queue.bytes = try layers.bytes(.queueBytes) ?? queue.bytes
         requestTimeout = try layers.seconds(.requestTimeout) ?? requestTimeout
         idleTimeout = try layers.seconds(.idleTimeout) ?? idleTimeout
+        shutdownDelay = try layers.seconds(.shutdownDelay, orNone: true) ?? shutdownDelay
         shutdownTimeout = try layers.seconds(.shutdownTimeout) ?? shutdownTimeout
         corsOrigin = try layers.read(.corsOrigin, expected: "* or an origin such as https://lab.example.org") { text in
             text == "*" || text.contains("://") ? text : nil

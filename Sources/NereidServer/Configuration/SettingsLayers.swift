@@ -112,10 +112,11 @@ extension SettingsLayers {
         }
     }
 
-    /// A time in seconds, above zero.
-    func seconds(_ setting: Setting) throws(SettingsError) -> Duration? {
-        try read(setting, expected: "a number of seconds above 0 and up to 86400") { text in
-            Double(text).flatMap { $0 > 0 && $0 <= 86_400 ? .seconds($0) : nil }
+    /// A time in seconds, above zero or, where that means something, zero.
+    func seconds(_ setting: Setting, orNone: Bool = false) throws(SettingsError) -> Duration? {
+        let range = orNone ? "from 0 to 86400" : "above 0 and up to 86400"
+        return try read(setting, expected: "a number of seconds \(range)") { text in
+            Double(text).flatMap { ($0 > 0 || (orNone && $0 == 0)) && $0 <= 86_400 ? .seconds($0) : nil }
         }
     }
 

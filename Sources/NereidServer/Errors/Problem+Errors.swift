@@ -72,6 +72,13 @@ extension Problem {
                 detail: error.description,
                 closesConnection: true
             )
+        case .cutShort:
+            self.init(
+                status: .badRequest,
+                code: .malformedUpload,
+                detail: error.description,
+                closesConnection: true
+            )
         case .memoryFull:
             self.init(
                 status: .serviceUnavailable,

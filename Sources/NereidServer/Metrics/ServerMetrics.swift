@@ -19,6 +19,7 @@ struct ServerMetrics: Sendable {
         "nereid_queue_depth": "Pictures waiting, by model.",
         "nereid_queue_bytes": "Bytes of pictures waiting, by model.",
         "nereid_jobs_running": "Pictures being decoded or run, by model.",
+        "nereid_sessions_busy": "Runs of a model that proceed at this moment.",
         "nereid_session_instances": "Runs of a model that may proceed at the same time.",
         "nereid_model_ready": "Whether a model answers requests (1) or not (0).",
         "nereid_upload_bytes": "Memory held by uploads.",
@@ -56,6 +57,7 @@ struct ServerMetrics: Sendable {
             gauge("nereid_queue_depth", model).set(load.waiting)
             gauge("nereid_queue_bytes", model).set(load.waitingBytes)
             gauge("nereid_jobs_running", model).set(load.running)
+            gauge("nereid_sessions_busy", model).set(status.model?.vision.session.busyInstances ?? 0)
             gauge("nereid_session_instances", model).set(status.model?.vision.session.instances ?? 0)
             gauge("nereid_model_ready", model).set(status.model == nil ? 0 : 1)
         }

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Nereid: a vision model server.
 
+import HTTPTypes
 import NIOCore
 import NIOHTTPTypes
 import Synchronization
 
-/// Watches one connection for its client's leaving, and ends it where an answer says so.
+/// Looks after one connection: bids clients that ask go on, notices when they leave, and ends it where an answer says so.
 ///
 /// A client that closes its side while a request is being worked on will not read the answer. (One that only closes its
 /// sending side would; such clients of HTTP are not known to exist, while clients that give up are daily business.)
@@ -41,6 +42,14 @@ final class ClientWatch: ChannelDuplexHandler, RemovableChannelHandler, Sendable
     /// The request is answered: its action is not wanted any more.
     func forget(_ number: Int) {
         state.withLock { _ = $0.waiting.removeValue(forKey: number) }
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        // A client that asks first would wait a second for the word before it sends its picture (RFC 9110, 10.1.1).
+        if case .head(let head) = unwrapInboundIn(data), head.headerFields[.expect]?.lowercased() == "100-continue" {
+            context.writeAndFlush(wrapOutboundOut(.head(.init(status: .continue))), promise: nil)
+        }
+        context.fireChannelRead(data)
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {

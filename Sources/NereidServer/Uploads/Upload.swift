@@ -4,6 +4,7 @@
 import HTTPTypes
 import Hummingbird
 import NIOCore
+import NIOHTTP1
 
 /// What a client has sent: pictures, and the form fields beside them.
 struct Upload: Sendable {
@@ -40,6 +41,7 @@ enum UploadError: Error, Equatable, CustomStringConvertible {
     case fieldTooLong(name: String, limit: Int)
     case memoryFull(limit: Int)
     case tooSlow(limit: Duration)
+    case cutShort
 
     var description: String {
         switch self {
@@ -56,6 +58,8 @@ enum UploadError: Error, Equatable, CustomStringConvertible {
             "uploads hold \(limit >> 20) MiB, which is all they may (setting max_upload_memory). Try again in a moment"
         case .tooSlow(let limit):
             "the request's body did not come within \(limit.formatted) (setting request_timeout)"
+        case .cutShort:
+            "the request's body ends before the length that its head promised; the upload was cut short"
         }
     }
 }
@@ -84,13 +88,26 @@ extension Upload {
         let declared = request.headers[.contentLength].flatMap(Int.init)
         if let declared, declared > limits.requestBytes { throw UploadError.bodyTooLarge(limit: limits.requestBytes) }
         let contentType = request.headers[.contentType].map(HeaderValue.init)
+        do {
+            try await read(request.body, contentType, declared: declared, limits: limits)
+        } catch is HTTPParserError {
+            throw UploadError.cutShort
+        }
+    }
+
+    private mutating func read(
+        _ body: RequestBody,
+        _ contentType: HeaderValue?,
+        declared: Int?,
+        limits: UploadLimits
+    ) async throws {
         if contentType?.value.lowercased() == "multipart/form-data" {
             guard let boundary = contentType?.parameters["boundary"], (1...70).contains(boundary.utf8.count) else {
                 throw MultipartError.noBoundary
             }
-            try await readForm(request.body, boundary: boundary, limits: limits)
+            try await readForm(body, boundary: boundary, limits: limits)
         } else {
-            try await readPicture(request.body, declared: declared, limits: limits)
+            try await readPicture(body, declared: declared, limits: limits)
         }
     }
 
