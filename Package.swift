@@ -140,6 +140,7 @@ let package = Package(
             name: "NereidModels",
             dependencies: [
                 "NereidVision",
+                "NereidImaging",
                 "NereidInference",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),

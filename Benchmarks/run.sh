@@ -18,4 +18,4 @@ else
     echo "run.sh: say what to measure: Benchmarks/run.sh MODEL.onnx PICTURE.jpg ..." >&2
     exit 2
 fi
-exec python3 Benchmarks/benchmark.py --binary "${NEREID_BINARY:-.build/release/nereid}" "$model" "$@"
+exec python3 Benchmarks/benchmark.py --binary "${BINARY:-.build/release/nereid}" "$model" "$@"

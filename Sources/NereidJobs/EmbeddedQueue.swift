@@ -41,8 +41,12 @@ public final class EmbeddedQueue: JobQueue {
             try await withCheckedThrowingContinuation { continuation in
                 ticket.await(continuation)
                 admit(ticket)
-                // A cancellation that came before the ticket was in the line has found nothing to withdraw.
-                if Task.isCancelled { withdraw(ticket) { _ in nil } }
+                // A cancellation or an alarm that came before the ticket was in the line has found nothing to withdraw.
+                if Task.isCancelled {
+                    withdraw(ticket) { _ in nil }
+                } else if job.deadline <= .now {
+                    withdraw(ticket) { .deadlinePassed(model: job.model.name, hadBegun: $0) }
+                }
             }
         } onCancel: {
             withdraw(ticket) { _ in nil }

@@ -10,16 +10,14 @@ public struct ModelCatalogue: Sendable {
 
     /// The version that answers for this name or alias.
     ///
-    /// - Throws: ``ModelsError/notFound(name:served:)`` naming what is served; ``ModelsError/notReady(name:reason:)``.
+    /// - Throws: ``ModelsError/notFound(name:served:)`` naming what is served; ``ModelsError/loading(name:)``;
+    ///   ``ModelsError/broken(name:reason:)``.
     public func model(named name: String) throws(ModelsError) -> ServedModel {
         guard let status = status(named: name) else {
             throw .notFound(name: name, served: statuses.filter { $0.model != nil }.map(\.name))
         }
         guard let model = status.model else {
-            throw .notReady(
-                name: status.name,
-                reason: status.failure ?? "it is still being loaded; ask again in a moment"
-            )
+            throw status.failure.map { .broken(name: status.name, reason: $0) } ?? .loading(name: status.name)
         }
         return model
     }

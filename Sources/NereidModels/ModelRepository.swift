@@ -23,6 +23,8 @@ public actor ModelRepository: Service {
     private let load: Load
     /// The fingerprint of each model as it was last tried, whether it loaded or not.
     private var tried: [String: FoundModel] = [:]
+    /// Files whose name was taken, as they have been told of.
+    private var reported: Set<FoundModel> = []
     /// What the look before this one found.
     private var lastSeen: Set<FoundModel> = []
     private nonisolated let published = Mutex(ModelCatalogue())
@@ -92,8 +94,8 @@ public actor ModelRepository: Service {
             catalogue.order(by: names)
         }
         for found in due { await tryLoading(found) }
-        if isFirst {
-            for conflict in scan.conflicts { logger.error("\(conflict.error)") }
+        for conflict in scan.conflicts where reported.insert(conflict.found).inserted {
+            logger.error("\(conflict.error)")
         }
         published.withLock { $0.isComplete = true }
     }
@@ -118,6 +120,9 @@ public actor ModelRepository: Service {
                     status.failure = clash.map { "its alias ‘\($0)’ is already the name of another model" }
                 }
             }
+        } catch is CancellationError {
+            // The server stops while it still loads.
+            tried[found.name] = nil
         } catch {
             logger.error("model can't be loaded", metadata: ["model": "\(found.name)", "reason": "\(error)"])
             published.withLock { catalogue in

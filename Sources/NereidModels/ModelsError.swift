@@ -5,8 +5,10 @@
 public enum ModelsError: Error, Sendable, Equatable, CustomStringConvertible {
     /// No model of this name or alias is served.
     case notFound(name: String, served: [String])
-    /// The model is known but can't answer: it is still being loaded, or its file is broken.
-    case notReady(name: String, reason: String)
+    /// The model is known but still being loaded.
+    case loading(name: String)
+    /// The model is known but its file can't be served.
+    case broken(name: String, reason: String)
     /// A path given at the start holds nothing.
     case noSuchPath(String)
     /// A path given at the start is a file of no kind that is served.
@@ -25,8 +27,10 @@ public enum ModelsError: Error, Sendable, Equatable, CustomStringConvertible {
             served.isEmpty
                 ? "model ‘\(name)’ not found: no model is served here yet"
                 : "model ‘\(name)’ not found; served here: \(served.joined(separator: ", "))"
-        case .notReady(let name, let reason):
-            "model ‘\(name)’ can't answer: \(reason)"
+        case .loading(let name):
+            "model ‘\(name)’ is still being loaded; ask again in a moment"
+        case .broken(let name, let reason):
+            "model ‘\(name)’ can't be served until its file is replaced: \(reason)"
         case .noSuchPath(let path):
             "there is no file or folder ‘\(path)’. Give the path of an .onnx file, or of a folder of them"
         case .unsupportedFile(let path, let reason):

@@ -52,18 +52,24 @@ public struct Server: Service {
     ///
     /// Then `/health/ready` says so for a while in which connections are still taken, so that whoever sends requests here
     /// learns of it before they would fail; the requests taken are finished; and it returns.
+    ///
+    /// - Throws: ``ServerError`` when it can't listen.
     public func run() async throws {
-        let (readiness, delay) = (services.readiness, services.configuration.shutdownDelay)
+        let (readiness, configuration) = (services.readiness, services.configuration)
         // A group of its own, apart from the one that runs this service, decides when the listener closes.
         let group = ServiceGroup(configuration: .init(services: [application], logger: logger.quietened))
         let serving = Task.detached { try await group.run() }
         try await withTaskCancellationHandler {
             try await withGracefulShutdownHandler {
-                try await serving.value
+                do {
+                    try await serving.value
+                } catch {
+                    throw ServerError(error, host: configuration.host, port: configuration.port) ?? error
+                }
             } onGracefulShutdown: {
                 readiness.stop()
                 Task {
-                    try? await Task.sleep(for: delay)
+                    try? await Task.sleep(for: configuration.shutdownDelay)
                     await group.triggerGracefulShutdown()
                 }
             }
@@ -104,10 +110,10 @@ public struct Server: Service {
                     allowOrigin: origin == "*" ? .all : .custom(origin),
                     allowHeaders: [.accept, .contentType, .authorization],
                     allowMethods: [.get, .post, .options],
-                    exposedHeaders: ["X-Request-ID", "Server-Timing", "Retry-After"],
                     maxAge: .hours(1)
                 )
             )
+            router.add(middleware: ExposedHeaders())
         }
         router.add(middleware: ProblemResponses())
         PredictRoutes(services: services).add(to: router)

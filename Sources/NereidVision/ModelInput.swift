@@ -110,6 +110,15 @@ struct RawInput {
                 takes: "exactly \(try nominalSize(configuration, model: model)); use letterbox: square"
             )
         }
+        if let rule = configuration.sizeRule {
+            guard fixedSize == nil, rule.size % stride == 0 else {
+                throw .inputSize(
+                    model: model,
+                    asked: "\(rule.size)×\(rule.size) (size_rule)",
+                    takes: fixedSize.map { "exactly \($0)" } ?? "multiples of \(stride)"
+                )
+            }
+        }
         return ModelInput(
             name: name,
             size: try nominalSize(configuration, model: model),

@@ -42,7 +42,7 @@ public enum VisionError: Error, Sendable, Equatable, CustomStringConvertible {
             Give one label for each class, in the order of training
             """
         case .inputSize(let model, let asked, let takes):
-            "model ‘\(model)’ can't take pictures of \(asked): it takes \(takes). Correct ‘input_size’ in its settings"
+            "model ‘\(model)’ can't take pictures of \(asked): it takes \(takes). Correct its settings"
         case .unexpectedOutput(let model, let reason):
             "model ‘\(model)’ gave an output of another shape than when it was loaded: \(reason)"
         case .unknownClass(let model, let name, let classes):

@@ -111,8 +111,7 @@ public final class VisionModel: Sendable {
         let evidence = HeadEvidence(
             outputs: zip(session.graph.outputs, outputs).map { .init(name: $0.name, shape: $1.shape) },
             input: size,
-            labelCount: fileLabels?.count,
-            hasExporterMetadata: fileLabels != nil && metadata["stride"] != nil
+            labelCount: fileLabels?.count
         )
         let (kind, head) = try HeadRecognition.head(for: evidence, asked: configuration.head, model: name)
         if let given = configuration.labels, head.classCount > 0, given.count != head.classCount {

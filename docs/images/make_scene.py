@@ -19,9 +19,9 @@ CELL = 16
 COLUMNS, ROWS = 40, 30
 
 # Column, row, colour. The less pure the colour, the lower the score.
-STARFISH = [(6, 26, (255, 0, 0)), (19, 28, (222, 36, 36)), (34, 27, (190, 70, 70))]
-KELP_TIPS = [(3, 14, (0, 255, 0)), (9, 18, (30, 210, 30)), (30, 16, (50, 190, 50)), (36, 12, (84, 176, 84))]
-FISH = [(14, 6, (0, 0, 255)), (20, 9, (24, 24, 230)), (26, 5, (60, 60, 214)), (24, 13, (84, 84, 184))]
+STARFISH = [(7, 27, (255, 0, 0)), (20, 28, (206, 90, 90)), (31, 27, (184, 104, 104))]
+KELP_TIPS = [(3, 14, (0, 255, 0)), (10, 18, (66, 186, 66)), (29, 17, (80, 164, 80)), (36, 12, (72, 178, 72))]
+FISH = [(13, 7, (0, 0, 255)), (20, 10, (76, 76, 200)), (27, 5, (88, 88, 188)), (24, 14, (92, 92, 156))]
 
 
 def water(column, row):
@@ -43,7 +43,7 @@ def sand(column, row):
 
 def ground(column):
     """The sand's first row."""
-    return round(24 + 1.2 * math.sin(column * 0.32) + 0.8 * math.sin(column * 0.13 + 2))
+    return round(25 + 1.3 * math.sin(column * 0.24 + 0.4))
 
 
 def stem(column, row):
@@ -58,7 +58,7 @@ def cells():
         for row in range(ROWS)
     ]
     for column, tip, colour in KELP_TIPS:
-        for row in range(tip + 1, ground(column) + 1):
+        for row in range(tip + 1, ground(column)):
             sway = column + (1 if (row + column) % 5 == 0 else 0)
             grid[row][sway] = grid[row][column] = stem(column, row)
         grid[tip][column] = colour

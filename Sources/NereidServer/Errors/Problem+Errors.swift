@@ -101,7 +101,9 @@ extension Problem {
         switch error {
         case .notFound:
             self.init(status: .notFound, code: .modelNotFound, detail: error.description)
-        case .notReady:
+        case .broken:
+            self.init(status: .serviceUnavailable, code: .modelBroken, detail: error.description)
+        case .loading:
             self.init(
                 status: .serviceUnavailable,
                 code: .modelNotReady,

@@ -63,8 +63,6 @@ struct HeadEvidence: Sendable {
     let input: PixelSize
     /// The number of classes, when labels are known.
     let labelCount: Int?
-    /// Whether the file carries the metadata that Ultralytics' exporters write.
-    let hasExporterMetadata: Bool
 
     /// The first output, if it has three dimensions.
     func firstOutput() throws(HeadMisfit) -> [Int] {

@@ -19,14 +19,11 @@ struct YOLOXHead: SingleOutputHead {
         let shape = try evidence.firstOutput()
         classCount = try evidence.classes(attributes: shape[2], after: 5)
         attributes = shape[2]
-        guard !evidence.hasExporterMetadata else {
-            throw HeadMisfit(reason: "the metadata is that of an Ultralytics export")
-        }
         guard let strides = evidence.strides(rows: shape[1], anchorsPerCell: 1) else {
             throw HeadMisfit(reason: "\(shape[1]) rows are not one for each cell of \(evidence.input)")
         }
         self.strides = strides
-        reason = "\(shape[1]) rows = the cells of strides \(strides), \(classCount) classes, no exporter's metadata"
+        reason = "\(shape[1]) rows = the cells of strides \(strides), \(classCount) classes"
     }
 
     func read<Element: ScoreElement>(
