@@ -29,12 +29,13 @@ struct ModelScan {
             let url = URL(fileURLWithPath: location.path)
             if Self.isFolder(url) {
                 if let graph = Self.onlyGraph(in: url) {
-                    add(graph, name: location.name ?? url.standardizedFileURL.lastPathComponent)
+                    add(graph, name: location.name ?? url.standardizedFileURL.lastPathComponent, isAlone: true)
                 } else {
                     scan(folder: url)
                 }
             } else {
-                add(url, name: location.name ?? url.deletingPathExtension().lastPathComponent)
+                let name = location.name ?? url.deletingPathExtension().lastPathComponent
+                add(url, name: name, isAlone: Self.onlyGraph(in: url.deletingLastPathComponent()) != nil)
             }
         }
     }
@@ -42,17 +43,18 @@ struct ModelScan {
     private mutating func scan(folder: URL) {
         for url in Self.contents(of: folder) {
             if Self.isFolder(url) {
-                if let graph = Self.onlyGraph(in: url) { add(graph, name: url.lastPathComponent) }
+                if let graph = Self.onlyGraph(in: url) { add(graph, name: url.lastPathComponent, isAlone: true) }
             } else if Self.isGraph(url) {
-                add(url, name: url.deletingPathExtension().lastPathComponent)
+                add(url, name: url.deletingPathExtension().lastPathComponent, isAlone: false)
             }
         }
     }
 
-    private mutating func add(_ graph: URL, name: String) {
+    /// - Parameter isAlone: whether the file has a model's folder for itself, so that `model.yaml` speaks of it.
+    private mutating func add(_ graph: URL, name: String, isAlone: Bool) {
         // Absent between two looks, or unreadable: the next look will tell.
         guard let model = Self.file(graph) else { return }
-        let settings = Self.settings(for: graph)
+        let settings = Self.settings(for: graph, isAlone: isAlone)
         let found = FoundModel(
             name: name,
             path: graph.path,
@@ -79,11 +81,10 @@ struct ModelScan {
         return isModelFolder ? graphs[0] : nil
     }
 
-    private static func settings(for graph: URL) -> URL? {
+    private static func settings(for graph: URL, isAlone: Bool) -> URL? {
         let folder = graph.deletingLastPathComponent()
         let stem = graph.deletingPathExtension().lastPathComponent
-        var names = settingsNames(stem: stem)
-        if onlyGraph(in: folder) != nil { names += settingsNames(stem: "model") }
+        let names = settingsNames(stem: stem) + (isAlone ? settingsNames(stem: "model") : [])
         return names.map { folder.appendingPathComponent($0) }.first { file($0) != nil }
     }
 

@@ -84,7 +84,7 @@ public struct ModelSettings: Sendable, Hashable {
         vision.defaults.iou = try reader.fraction("iou") ?? vision.defaults.iou
         vision.defaults.classAgnostic = try reader.boolean("class_agnostic") ?? false
         vision.defaults.maxDetections =
-            try reader.integer("max_detections", in: 1...100_000) ?? vision.defaults.maxDetections
+            try reader.integer("max_detections", in: 1...10_000) ?? vision.defaults.maxDetections
         vision.inputSize = try reader.size("input_size")
         vision.fit = try reader.choice("letterbox", of: Letterbox.Fit.allCases.map(\.rawValue)).flatMap(
             Letterbox.Fit.init

@@ -23,13 +23,13 @@ public struct NonMaximumSuppression: Sendable, Hashable {
     /// The candidates that stay, best first.
     public func callAsFunction(_ candidates: [Candidate]) -> [Candidate] {
         var kept: [Candidate] = []
+        var boxes: [Int: BoxCrowd] = [:]
         for candidate in Self.sorted(candidates) {
             guard kept.count < maxDetections else { break }
-            let isSuppressed = kept.contains { better in
-                (classAgnostic || better.classID == candidate.classID)
-                    && better.box.intersectionOverUnion(candidate.box) > iou
-            }
-            if !isSuppressed { kept.append(candidate) }
+            let rivals = classAgnostic ? 0 : candidate.classID
+            guard !boxes[rivals, default: BoxCrowd()].overlaps(candidate.box, by: iou) else { continue }
+            boxes[rivals, default: BoxCrowd()].append(candidate.box)
+            kept.append(candidate)
         }
         return kept
     }

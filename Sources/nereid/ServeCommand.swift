@@ -48,7 +48,7 @@ struct ServeCommand: AsyncParsableCommand {
         let layers = try SettingsLayers(
             flags: flags,
             environment: environment,
-            file: config ?? environment["NEREID_CONFIG"]
+            file: config ?? environment["NEREID_CONFIG"].flatMap { $0.isEmpty ? nil : $0 }
         )
         let server = try ServerConfiguration(layers)
         let engine = try EngineConfiguration(layers)

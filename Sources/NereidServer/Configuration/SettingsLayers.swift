@@ -49,7 +49,8 @@ public struct SettingsLayers: Sendable {
         }
         for setting in Setting.allCases where given[setting] == nil {
             for name in setting.environmentNames {
-                if let value = environment[name], given[setting] == nil {
+                // Set to nothing is how compose files and scripts say “not set”.
+                if let value = environment[name], !value.isEmpty, given[setting] == nil {
                     given[setting] = Given(value: value, source: name)
                 }
             }

@@ -41,8 +41,8 @@ struct PredictionParameters: Equatable {
         confidence = try Self.fraction("confidence", values)
         iou = try Self.fraction("iou", values)
         if let text = values["max_detections"] {
-            guard let number = Int(text), (1...100_000).contains(number) else {
-                throw Self.problem("‘max_detections’ is ‘\(text)’, but must be a whole number from 1 to 100000")
+            guard let number = Int(text), (1...10_000).contains(number) else {
+                throw Self.problem("‘max_detections’ is ‘\(text)’, but must be a whole number from 1 to 10000")
             }
             maxDetections = number
         }

@@ -121,6 +121,9 @@ extension Upload {
         }
         var picture = PictureBytes(expecting: declared, limit: limits.pictureBytes)
         for try await chunk in body {
+            guard picture.bytes.readableBytes + chunk.readableBytes <= limits.requestBytes else {
+                throw UploadError.bodyTooLarge(limit: limits.requestBytes)
+            }
             try memory.grow(by: chunk.readableBytes)
             try picture.append(chunk)
         }

@@ -15,6 +15,8 @@ struct ServerTarget: LoadTarget {
     init(url base: String, model: String?, pictures: [ByteBuffer]) async throws {
         var configuration = HTTPClient.Configuration()
         configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 10_000
+        // A connection that is refused is a result, not something to try again for ten seconds.
+        configuration.connectionPool.retryConnectionEstablishment = false
         client = HTTPClient(configuration: configuration)
         self.pictures = pictures
         let base = base.hasSuffix("/") ? String(base.dropLast()) : base
