@@ -118,7 +118,7 @@ public struct ModelSettings: Sendable, Hashable {
         guard let data = FileManager.default.contents(atPath: url.path), data.count <= 1 << 20,
             let text = String(data: data, encoding: .utf8)
         else { throw .init("‘labels’ names the file \(url.path), which can't be read as UTF-8 text") }
-        var lines = text.split(separator: "\n", omittingEmptySubsequences: false).map {
+        var lines = text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).map {
             $0.trimmingCharacters(in: .whitespacesAndNewlines)
         }
         while lines.last == "" { lines.removeLast() }

@@ -98,6 +98,10 @@ struct RawInput {
             case .uint8: .uint8
             default: .float32
             }
+        if elementType == .uint8 {
+            // A graph that takes bytes scales them itself.
+            (encoding.scale, encoding.mean, encoding.standardDeviation) = (1, .zero, .one)
+        }
         if let channels = configuration.channels { encoding.channels = channels }
         if let scale = configuration.scale { encoding.scale = scale }
         if let mean = configuration.mean { encoding.mean = mean }

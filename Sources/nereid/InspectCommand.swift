@@ -17,15 +17,11 @@ struct InspectCommand: AsyncParsableCommand {
     @Argument(help: "The model: PATH or NAME=PATH.")
     var model: String
 
-    @Option(help: .setting(.device))
-    var device: String?
-
-    @Option(help: .setting(.onnxRuntime))
-    var onnxruntime: String?
+    @OptionGroup(title: "Engine")
+    var engine: EngineFlags
 
     func run() async throws {
-        let flags: [Setting: String?] = [.device: device, .onnxRuntime: onnxruntime, .logLevel: "error"]
-        let configuration = try EngineConfiguration(SettingsLayers(flags: flags.compactMapValues(\.self)))
+        let configuration = try engine.configuration
         let runtime = try Runtime(configuration)
         let location = try ModelLocation(argument: model)
         let graph = try await runtime.graph(at: location, session: configuration.session)

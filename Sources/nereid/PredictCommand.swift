@@ -54,20 +54,8 @@ struct PredictCommand: AsyncParsableCommand {
     @Option(help: "Only these classes: labels or numbers, separated by commas (all).")
     var classes: String?
 
-    @Option(help: .setting(.device))
-    var device: String?
-
-    @Option(help: .setting(.instances))
-    var instances: String?
-
-    @Option(help: .setting(.threads))
-    var threads: String?
-
-    @Option(help: .setting(.onnxRuntime))
-    var onnxruntime: String?
-
-    @Option(help: .setting(.logLevel))
-    var logLevel: String?
+    @OptionGroup(title: "Engine")
+    var engine: EngineFlags
 
     func validate() throws {
         for (name, value) in [("confidence", confidence), ("iou", iou)] {
@@ -81,11 +69,7 @@ struct PredictCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let flags: [Setting: String?] = [
-            .device: device, .instances: instances, .threads: threads, .onnxRuntime: onnxruntime,
-            .logLevel: logLevel ?? "warning",
-        ]
-        let configuration = try EngineConfiguration(SettingsLayers(flags: flags.compactMapValues(\.self)))
+        let configuration = try engine.configuration
         let files = try PictureFiles.find(pictures)
         let runtime = try Runtime(configuration)
         let served = try await runtime.load(model, session: configuration.session)

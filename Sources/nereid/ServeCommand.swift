@@ -43,10 +43,8 @@ struct ServeCommand: AsyncParsableCommand {
 
     func run() async throws {
         let environment = ProcessInfo.processInfo.environment
-        var flags = settings.given
-        if !models.isEmpty { flags[.models] = nil }
         let layers = try SettingsLayers(
-            flags: flags,
+            flags: settings.given,
             environment: environment,
             file: config ?? environment["NEREID_CONFIG"].flatMap { $0.isEmpty ? nil : $0 }
         )

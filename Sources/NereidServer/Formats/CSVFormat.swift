@@ -22,9 +22,11 @@ public enum CSVFormat {
     /// A field in quotation marks if it needs them. A leading `=`, `+`, `-` or `@` would be a formula to a spreadsheet: an
     /// apostrophe before it keeps it text.
     static func quoted(_ field: String) -> String {
-        var field = field
-        if let first = field.first, "=+-@\t\r".contains(first) { field = "'" + field }
-        let needsQuotes = field.utf8.contains { $0 == 0x22 || $0 == 0x2C || $0 == 0x0A || $0 == 0x0D }
-        return needsQuotes ? "\"\(field.replacing("\"", with: "\"\""))\"" : field
+        // By scalars: as a character, a quotation mark with an accent on it is none.
+        var scalars = field.unicodeScalars
+        if let first = scalars.first, "=+-@\t\r".unicodeScalars.contains(first) { scalars.insert("'", at: scalars.startIndex) }
+        guard scalars.contains(where: { "\",\n\r".unicodeScalars.contains($0) }) else { return String(scalars) }
+        let doubled = scalars.flatMap { $0 == "\"" ? [$0, $0] : [$0] }
+        return "\"\(String(String.UnicodeScalarView(doubled)))\""
     }
 }

@@ -46,12 +46,13 @@ struct PrometheusWriter {
     /// A label's value with the three characters escaped that the format asks for.
     static func escaped(_ value: String) -> String {
         var result = ""
-        for character in value {
-            switch character {
+        // By scalars: as a character, a quotation mark with an accent on it is none.
+        for scalar in value.unicodeScalars {
+            switch scalar {
             case "\\": result += "\\\\"
             case "\"": result += "\\\""
             case "\n": result += "\\n"
-            default: result.append(character)
+            default: result.unicodeScalars.append(scalar)
             }
         }
         return result

@@ -137,7 +137,10 @@ struct MultipartParser {
     /// The headers up to the empty line, when they are all there. The buffer stands at the line break before the first one.
     private mutating func readHeaders() throws(MultipartError) -> PartHeaders? {
         guard let length = buffer.firstIndex(of: Array("\r\n\r\n".utf8)) else {
-            guard buffer.readableBytes <= limits.headerBytes else { throw .headersTooLong(limit: limits.headerBytes) }
+            // All but the last byte of the empty line may be there already.
+            guard buffer.readableBytes <= limits.headerBytes + 3 else {
+                throw .headersTooLong(limit: limits.headerBytes)
+            }
             return nil
         }
         guard length <= limits.headerBytes else { throw .headersTooLong(limit: limits.headerBytes) }

@@ -55,17 +55,8 @@ struct BenchCommand: AsyncParsableCommand {
     @Flag(help: "Print one JSON object.")
     var json = false
 
-    @Option(help: .setting(.device))
-    var device: String?
-
-    @Option(help: .setting(.instances))
-    var instances: String?
-
-    @Option(help: .setting(.threads))
-    var threads: String?
-
-    @Option(help: .setting(.onnxRuntime))
-    var onnxruntime: String?
+    @OptionGroup(title: "Engine")
+    var engine: EngineFlags
 
     func validate() throws {
         guard concurrency >= 1, concurrency <= 10_000 else { throw ValidationError("--concurrency must be 1 to 10000") }
@@ -86,11 +77,7 @@ struct BenchCommand: AsyncParsableCommand {
             report = try await generator.run(on: server)
             try await server.close()
         } else {
-            let flags: [Setting: String?] = [
-                .device: device, .instances: instances, .threads: threads, .onnxRuntime: onnxruntime,
-                .logLevel: "warning",
-            ]
-            let configuration = try EngineConfiguration(SettingsLayers(flags: flags.compactMapValues(\.self)))
+            let configuration = try engine.configuration
             let runtime = try Runtime(configuration)
             let served = try await runtime.load(target, session: configuration.session)
             report = try await generator.run(

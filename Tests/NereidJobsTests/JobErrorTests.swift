@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+// Nereid: a vision model server.
+
+import NereidJobs
+import Testing
+
+@Suite("Job errors")
+struct JobErrorTests {
+    static let errors: [(JobError, String)] = [
+        (
+            .queueFull(model: "reef", limit: "64 jobs waiting", setting: "queue_jobs"),
+            "the queue of model ‘reef’ is full (64 jobs waiting; setting queue_jobs). "
+                + "Try again after the time in Retry-After"
+        ),
+        (
+            .deadlinePassed(model: "reef", hadBegun: true),
+            "model ‘reef’ did not finish before the request's deadline; its run was stopped (setting request_timeout)"
+        ),
+        (
+            .deadlinePassed(model: "reef", hadBegun: false),
+            "model ‘reef’ did not get to this picture before the request's deadline (setting request_timeout)"
+        ),
+    ]
+
+    @Test("say what happened, to which model, and what to do", arguments: errors)
+    func text(error: JobError, text: String) {
+        #expect(error.description == text)
+    }
+}

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+// Nereid: a vision model server.
+
+import Testing
+
+@testable import NereidModels
+
+@Suite("Model location")
+struct ModelLocationTests {
+    @Test("is a path, or a name and a path")
+    func parsing() throws {
+        let folder = try TemporaryFolder()
+        let path = try folder.write(to: "reef.onnx")
+        #expect(try ModelLocation(argument: path) == ModelLocation(path: path))
+        #expect(try ModelLocation(argument: "benthic=\(path)") == ModelLocation(name: "benthic", path: path))
+        #expect(try ModelLocation(argument: "sea floor=\(path)").name == "sea floor")
+        #expect(try ModelLocation(argument: folder.path) == ModelLocation(path: folder.path))
+    }
+
+    @Test("is a path where there is a file of that name, even with an equals sign in it")
+    func equals() throws {
+        let folder = try TemporaryFolder()
+        let path = try folder.write(to: "epoch=99.onnx")
+        #expect(try ModelLocation(argument: path) == ModelLocation(path: path))
+        #expect(try ModelLocation(argument: "best=\(path)") == ModelLocation(name: "best", path: path))
+    }
+
+    @Test("must lead somewhere", arguments: ["/nowhere/reef.onnx", "benthic=/nowhere/reef.onnx", ""])
+    func missing(argument: String) {
+        let path = argument.replacing("benthic=", with: "")
+        #expect(throws: ModelsError.noSuchPath(path)) { try ModelLocation(argument: argument) }
+    }
+
+    @Test(
+        "must have a name that fits into a path of the API",
+        arguments: ["", "a/b", "tab\tin it", "line\nbreak", "\u{7}", "\u{2028}", String(repeating: "x", count: 129)]
+    )
+    func names(name: String) throws {
+        let folder = try TemporaryFolder()
+        let path = try folder.write(to: "reef.onnx")
+        #expect(throws: ModelsError.badName(name)) { try ModelLocation(argument: "\(name)=\(path)") }
+        #expect(try ModelLocation(argument: "\(String(repeating: "x", count: 128))=\(path)").name?.count == 128)
+        #expect(try ModelLocation(argument: "Seeigel ❄ v2.1=\(path)").name == "Seeigel ❄ v2.1")
+    }
+
+    @Test("holds one model, or says how many")
+    func onlyModel() throws {
+        let folder = try TemporaryFolder()
+        func only() throws -> FoundModel { try ModelLocation.onlyModel(at: ModelLocation(path: folder.path)) }
+        func refusal(_ count: Int) -> ModelsError {
+            .unsupportedFile(path: folder.path, reason: "it holds \(count) models; give the path of one .onnx file")
+        }
+        #expect(throws: refusal(0)) { try only() }
+        let path = try folder.write(to: "a.onnx")
+        #expect(try only().path == path)
+        try folder.write(to: "b.onnx")
+        #expect(throws: refusal(2)) { try only() }
+    }
+}

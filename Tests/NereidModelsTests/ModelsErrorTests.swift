@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// Nereid: a vision model server.
+
+import NereidModels
+import Testing
+
+@Suite("Models errors")
+struct ModelsErrorTests {
+    static let errors: [(ModelsError, String)] = [
+        (.notFound(name: "cod", served: ["reef", "demo"]), "model ‘cod’ not found; served here: reef, demo"),
+        (.notFound(name: "cod", served: []), "model ‘cod’ not found: no model is served here yet"),
+        (.loading(name: "reef"), "model ‘reef’ is still being loaded; ask again in a moment"),
+        (
+            .broken(name: "reef", reason: "it is cut short"),
+            "model ‘reef’ can't be served until its file is replaced: it is cut short"
+        ),
+        (
+            .noSuchPath("/x"),
+            "there is no file or folder ‘/x’. Give the path of an .onnx file, or of a folder of them"
+        ),
+        (
+            .unsupportedFile(path: "/x.txt", reason: "it is text"),
+            "‘/x.txt’ is not a model that this version serves: it is text"
+        ),
+        (
+            .badName("a/b"),
+            "‘a/b’ can't be a model's name: names are 1 to 128 characters without ‘/’ and control characters"
+        ),
+        (.settings(path: "/x.yaml", reason: "it is empty"), "the settings in /x.yaml can't be used: it is empty"),
+        (
+            .nameTaken(name: "reef", path: "/b", by: "/a"),
+            "two files ask for the name ‘reef’: /a has it, /b is left out. Rename one, or give NAME=PATH"
+        ),
+    ]
+
+    @Test("say what happened, to what, and what to do", arguments: errors)
+    func text(error: ModelsError, text: String) {
+        #expect(error.description == text)
+    }
+}

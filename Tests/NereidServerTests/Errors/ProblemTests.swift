@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0
+// Nereid: a vision model server.
+
+import Hummingbird
+import NereidImaging
+import NereidInference
+import NereidJobs
+import NereidModels
+import NereidVision
+import Testing
+
+@testable import NereidServer
+
+@Suite("Problems")
+struct ProblemTests {
+    struct Sample: Sendable {
+        let error: any Error
+        let status: Int
+        let code: Problem.Code
+        /// What the detail must say beside what the error itself says.
+        var words: [String] = []
+        var retryAfter: String?
+        var closes = false
+    }
+
+    private struct Unforeseen: Error {}
+
+    static let samples: [Sample] = uploads + models + pictures + jobs + others
+
+    private static let uploads = [
+        Sample(error: UploadError.empty, status: 400, code: .malformedUpload, words: ["no body", "‘file’"]),
+        Sample(error: UploadError.noFile, status: 400, code: .malformedUpload, words: ["no part called ‘file’"]),
+        Sample(
+            error: UploadError.bodyTooLarge(limit: 9),
+            status: 413,
+            code: .uploadTooLarge,
+            words: ["9 bytes", "max_request_bytes"],
+            closes: true
+        ),
+        Sample(
+            error: UploadError.pictureTooLarge(limit: 9),
+            status: 413,
+            code: .uploadTooLarge,
+            words: ["9 bytes", "max_picture_bytes"],
+            closes: true
+        ),
+        Sample(
+            error: UploadError.fieldTooLong(name: "iou", limit: 9),
+            status: 413,
+            code: .uploadTooLarge,
+            words: ["‘iou’", "9 bytes"],
+            closes: true
+        ),
+        Sample(
+            error: UploadError.memoryFull(limit: 5 << 20),
+            status: 503,
+            code: .uploadMemoryFull,
+            words: ["5 MiB", "max_upload_memory", "Try again"],
+            retryAfter: "1",
+            closes: true
+        ),
+        Sample(
+            error: UploadError.tooSlow(limit: .milliseconds(1500)),
+            status: 408,
+            code: .uploadTooSlow,
+            words: ["1.5 s", "request_timeout"],
+            closes: true
+        ),
+        Sample(error: UploadError.cutShort, status: 400, code: .malformedUpload, words: ["cut short"], closes: true),
+        Sample(error: MultipartError.noBoundary, status: 400, code: .malformedUpload, words: ["boundary"], closes: true),
+        Sample(
+            error: MultipartError.malformed("no colon"),
+            status: 400,
+            code: .malformedUpload,
+            words: ["no colon"],
+            closes: true
+        ),
+        Sample(error: MultipartError.cutShort, status: 400, code: .malformedUpload, words: ["cut short"], closes: true),
+        Sample(
+            error: MultipartError.tooManyParts(limit: 64),
+            status: 413,
+            code: .uploadTooLarge,
+            words: ["64 parts", "send several requests"],
+            closes: true
+        ),
+        Sample(
+            error: MultipartError.headersTooLong(limit: 99),
+            status: 413,
+            code: .uploadTooLarge,
+            words: ["99 bytes"],
+            closes: true
+        ),
+    ]
+
+    private static let models = [
+        Sample(
+            error: ModelsError.notFound(name: "cod", served: ["reef"]),
+            status: 404,
+            code: .modelNotFound,
+            words: ["‘cod’", "reef"]
+        ),
+        Sample(
+            error: ModelsError.loading(name: "reef"),
+            status: 503,
+            code: .modelNotReady,
+            words: ["‘reef’", "ask again"],
+            retryAfter: "2"
+        ),
+        Sample(
+            error: ModelsError.broken(name: "reef", reason: "cut short"),
+            status: 503,
+            code: .modelBroken,
+            words: ["‘reef’", "cut short"]
+        ),
+        Sample(error: ModelsError.noSuchPath("/x"), status: 500, code: .modelFailed, words: ["/x"]),
+        Sample(error: ModelsError.badName("a/b"), status: 500, code: .modelFailed, words: ["a/b"]),
+        Sample(
+            error: VisionError.unknownClass(model: "reef", name: "cod", classes: ["urchin"]),
+            status: 400,
+            code: .badParameter,
+            words: ["‘reef’", "‘cod’", "urchin"]
+        ),
+        Sample(
+            error: VisionError.unexpectedOutput(model: "reef", reason: "rows of 7"),
+            status: 500,
+            code: .modelFailed,
+            words: ["‘reef’", "rows of 7"]
+        ),
+        Sample(
+            error: InferenceError.runFailed(model: "reef", reason: "out of memory"),
+            status: 500,
+            code: .modelFailed,
+            words: ["‘reef’", "out of memory"]
+        ),
+    ]
+
+    private static let pictures = [
+        Sample(error: ImagingError.notAPicture, status: 415, code: .notAPicture, words: ["JPEG, PNG"]),
+        Sample(
+            error: ImagingError.unsupportedKind("BMP with 4 bits"),
+            status: 415,
+            code: .unsupportedPicture,
+            words: ["BMP with 4 bits", "Convert"]
+        ),
+        Sample(
+            error: ImagingError.damaged(.png, reason: "cut short"),
+            status: 422,
+            code: .damagedPicture,
+            words: ["PNG", "cut short"]
+        ),
+        Sample(
+            error: ImagingError.tooLarge(.side, value: 9, limit: 8),
+            status: 413,
+            code: .pictureTooLarge,
+            words: ["9 pixels", "8", "max_picture_side"]
+        ),
+        Sample(
+            error: ImagingError.timedOut(limit: .seconds(1)),
+            status: 422,
+            code: .pictureTooSlow,
+            words: ["decode_timeout"]
+        ),
+        Sample(error: ImagingError.poolIsShutDown, status: 500, code: .internalError, words: ["stopped"]),
+    ]
+
+    private static let jobs = [
+        Sample(
+            error: JobError.queueFull(model: "reef", limit: "64 jobs waiting", setting: "queue_jobs"),
+            status: 503,
+            code: .queueFull,
+            words: ["‘reef’", "64 jobs", "queue_jobs", "Try again"],
+            retryAfter: "1"
+        ),
+        Sample(
+            error: JobError.deadlinePassed(model: "reef", hadBegun: false),
+            status: 504,
+            code: .deadlinePassed,
+            words: ["‘reef’", "request_timeout"]
+        ),
+        Sample(error: CancellationError(), status: 499, code: .clientGone, words: ["client"]),
+    ]
+
+    private static let others = [
+        Sample(error: HTTPError(.notFound), status: 404, code: .notFound, words: ["/v1/models", "/health/ready"]),
+        Sample(error: HTTPError(.badRequest, message: "no"), status: 400, code: .badRequest, words: ["no"]),
+        Sample(error: HTTPError(.badGateway), status: 502, code: .internalError, words: ["Bad Gateway"]),
+        Sample(error: Unforeseen(), status: 500, code: .internalError, words: ["log", "request's id"]),
+        Sample(
+            error: Problem(status: .badRequest, code: .badParameter, detail: "as it is"),
+            status: 400,
+            code: .badParameter,
+            words: ["as it is"]
+        ),
+    ]
+
+    @Test("have a status, a code and words that help, for every error there is", arguments: samples)
+    func mapping(sample: Sample) {
+        let problem = Problem(sample.error)
+        #expect(problem.status.code == sample.status)
+        #expect(problem.code == sample.code)
+        for word in sample.words { #expect(problem.detail.contains(word), "\(problem.detail)") }
+        #expect(problem.headers[.retryAfter] == sample.retryAfter)
+        #expect(problem.headers[.connection] == (sample.closes ? "close" : nil))
+        #expect(problem.closesConnection == sample.closes)
+    }
+
+    @Test("are written as RFC 9457 says", arguments: Problem.Code.allCases)
+    func body(code: Problem.Code) {
+        let problem = Problem(status: .badRequest, code: code, detail: "what happened")
+        #expect(problem.body.type == "urn:nereid:problem:\(code.rawValue)")
+        #expect((problem.body.status, problem.body.detail, problem.body.code) == (400, "what happened", code.rawValue))
+        #expect(!problem.body.title.isEmpty)
+        #expect(problem.response.headers[.contentType] == "application/problem+json")
+    }
+
+    @Test("ask to wait for whole seconds, at least one")
+    func retryAfter() {
+        for (wait, expected) in [(Duration.milliseconds(10), "1"), (.milliseconds(1500), "2"), (.seconds(3), "3")] {
+            let problem = Problem(status: .serviceUnavailable, code: .queueFull, detail: "", retryAfter: wait)
+            #expect(problem.headers[.retryAfter] == expected)
+        }
+    }
+}
