@@ -199,7 +199,9 @@ let package = Package(
         .testTarget(
             name: "NereidVisionTests",
             dependencies: [
-                "NereidVision", "NereidImaging", "NereidInference", .product(name: "Logging", package: "swift-log"),
+                "NereidVision", "NereidImaging", "NereidInference",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
             ],
             swiftSettings: house
         ),
@@ -223,7 +225,8 @@ let package = Package(
         .testTarget(
             name: "NereidServerTests",
             dependencies: [
-                "NereidServer", "NereidJobs", "NereidModels", "NereidVision", "NereidImaging", "NereidInference",
+                "NereidServer", "NereidPage", "NereidJobs", "NereidModels", "NereidVision", "NereidImaging",
+                "NereidInference",
                 .product(name: "CoreMetrics", package: "swift-metrics"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Hummingbird", package: "hummingbird"),

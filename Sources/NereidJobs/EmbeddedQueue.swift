@@ -66,14 +66,16 @@ public final class EmbeddedQueue: JobQueue {
             break
         case .tooManyJobs:
             ticket.answer(
-                .failure(JobError.queueFull(model: name, limit: "\(limits.jobs) jobs waiting", setting: "queue_jobs"))
+                .failure(
+                    JobError.queueFull(model: name, limit: "at most \(limits.jobs) may wait", setting: "queue_jobs")
+                )
             )
         case .tooManyBytes:
             ticket.answer(
                 .failure(
                     JobError.queueFull(
                         model: name,
-                        limit: "\(limits.bytes >> 20) MiB of pictures waiting",
+                        limit: "at most \(limits.bytes) bytes of pictures may wait",
                         setting: "queue_bytes"
                     )
                 )

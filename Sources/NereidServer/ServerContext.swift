@@ -21,9 +21,18 @@ struct ServerContext: RequestContext {
     /// What the request turns out to be, for the log and the metrics.
     let record = RequestRecord()
 
+    /// Tells this request from all others, in its answer's header and in the log.
+    let requestID: String
+
     init(source: ApplicationRequestContextSource) {
         coreContext = .init(source: source)
         channel = source.channel
+        // Hummingbird's own, which its log lines carry too; a log handler without metadata has lost it.
+        requestID = source.logger[metadataKey: "hb.request.id"]?.description ?? Self.newID()
+    }
+
+    private static func newID() -> String {
+        String(UInt64.random(in: .min ... .max), radix: 16)
     }
 
     /// The model that the path names, with its percent signs decoded.

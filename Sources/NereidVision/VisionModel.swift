@@ -153,7 +153,7 @@ public final class VisionModel: Sendable {
             let byLabel = labels.classIDs(named: name)
             if !byLabel.isEmpty {
                 numbers.formUnion(byLabel)
-            } else if let number = Int(name), number >= 0, number < max(labels.count, 1) {
+            } else if let number = Int(name), number >= 0, labels.count == 0 || number < labels.count {
                 numbers.insert(number)
             } else {
                 throw .unknownClass(model: self.name, name: name, classes: labels.names)

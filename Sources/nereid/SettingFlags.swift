@@ -40,7 +40,8 @@ struct SettingFlags: ParsableArguments {
             .maxPicturePixels: maxPicturePixels, .decodeTimeout: decodeTimeout, .maxRequestBytes: maxRequestBytes,
             .maxUploadMemory: maxUploadMemory, .maxConnections: maxConnections, .queueJobs: queueJobs,
             .queueBytes: queueBytes, .requestTimeout: requestTimeout, .idleTimeout: idleTimeout,
-            .shutdownDelay: shutdownDelay, .shutdownTimeout: shutdownTimeout, .corsOrigin: corsOrigin, .logLevel: logLevel,
+            .shutdownDelay: shutdownDelay, .shutdownTimeout: shutdownTimeout, .corsOrigin: corsOrigin,
+            .logLevel: logLevel,
         ]
         return all.compactMapValues(\.self)
     }

@@ -44,7 +44,8 @@ struct EmbeddedQueueTests {
         for (index, picture) in pictures.enumerated() {
             let alone = try await queue.submit(Job(picture, for: model)).detections
             #expect(together[index] == alone)
-            #expect(alone.map(\.box) == [Box(centreX: .centre(index % 10), centreY: .centre(index / 10), width: 16, height: 16)])
+            let (x, y) = (Float(index % 10 * 16), Float(index / 10 * 16))
+            #expect(alone.map(\.box) == [Box(x1: x, y1: y, x2: x + 16, y2: y + 16)])
         }
     }
 
@@ -75,7 +76,7 @@ struct EmbeddedQueueTests {
         let model = try await Fixtures.served("slow")
         let refusals = await Self.refusals(QueueLimits(jobs: 1), model, of: 12)
         #expect(!refusals.isEmpty)
-        let expected = JobError.queueFull(model: "slow", limit: "1 jobs waiting", setting: "queue_jobs")
+        let expected = JobError.queueFull(model: "slow", limit: "at most 1 may wait", setting: "queue_jobs")
         #expect(refusals.allSatisfy { $0 == expected })
     }
 
@@ -84,7 +85,11 @@ struct EmbeddedQueueTests {
         let model = try await Fixtures.served("slow")
         let refusals = await Self.refusals(QueueLimits(bytes: 1), model, of: 12)
         #expect(!refusals.isEmpty)
-        let expected = JobError.queueFull(model: "slow", limit: "0 MiB of pictures waiting", setting: "queue_bytes")
+        let expected = JobError.queueFull(
+            model: "slow",
+            limit: "at most 1 bytes of pictures may wait",
+            setting: "queue_bytes"
+        )
         #expect(refusals.allSatisfy { $0 == expected })
     }
 
@@ -122,9 +127,4 @@ struct EmbeddedQueueTests {
             return refusals
         }
     }
-}
-
-extension Float {
-    /// The middle of a column or row of 16 pixels.
-    fileprivate static func centre(_ cell: Int) -> Float { Float(cell * 16 + 8) }
 }

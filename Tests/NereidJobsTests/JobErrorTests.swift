@@ -8,8 +8,8 @@ import Testing
 struct JobErrorTests {
     static let errors: [(JobError, String)] = [
         (
-            .queueFull(model: "reef", limit: "64 jobs waiting", setting: "queue_jobs"),
-            "the queue of model ‘reef’ is full (64 jobs waiting; setting queue_jobs). "
+            .queueFull(model: "reef", limit: "at most 64 may wait", setting: "queue_jobs"),
+            "the queue of model ‘reef’ is full (at most 64 may wait; setting queue_jobs). "
                 + "Try again after the time in Retry-After"
         ),
         (

@@ -154,7 +154,9 @@ struct LaneStateTests {
             case 1: admit(Ticket(number: number, byteCount: 8, version: 2))
             case 2: if workers > 0 { take() }
             case 3: if !running.isEmpty { lane.finish(running.removeFirst()) }
-            default: if let last = waiting.popLast() { check(word(lane.withdraw(last.number)) == "removed \(last.number)") }
+            default:
+                guard let last = waiting.popLast() else { break }
+                check(word(lane.withdraw(last.number)) == "removed \(last.number)")
             }
             let bytes = waiting.reduce(0) { $0 + $1.byteCount }
             check(lane.load == QueueLoad(waiting: waiting.count, waitingBytes: bytes, running: running.count))

@@ -48,7 +48,7 @@ struct WaitingTests {
         let queue = EmbeddedQueueTests.queue(QueueLimits(jobs: 2))
         let jobs = await occupied(queue, for: model, waiting: 2)
         #expect(queue.load(of: "gated").waiting == 2)
-        await #expect(throws: JobError.queueFull(model: "gated", limit: "2 jobs waiting", setting: "queue_jobs")) {
+        await #expect(throws: JobError.queueFull(model: "gated", limit: "at most 2 may wait", setting: "queue_jobs")) {
             try await queue.submit(Job(Fixtures.picture(), for: model))
         }
         gate.open()
@@ -64,7 +64,7 @@ struct WaitingTests {
         let queue = EmbeddedQueueTests.queue(QueueLimits(bytes: 2 * size))
         let jobs = await occupied(queue, for: model, waiting: 2)
         #expect(queue.load(of: "gated") == QueueLoad(waiting: 2, waitingBytes: 2 * size, running: 2))
-        let limit = "0 MiB of pictures waiting"
+        let limit = "at most \(2 * size) bytes of pictures may wait"
         await #expect(throws: JobError.queueFull(model: "gated", limit: limit, setting: "queue_bytes")) {
             try await queue.submit(Job(Fixtures.picture(), for: model))
         }

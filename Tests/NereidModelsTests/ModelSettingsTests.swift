@@ -142,10 +142,9 @@ struct ModelSettingsTests {
     func unreadable() throws {
         let folder = try TemporaryFolder()
         let long = try folder.write(String(repeating: "#", count: 1 << 20) + "#", to: "long.yaml")
+        let reason = "it can't be read as UTF-8 text of at most 1 MiB"
         for path in [folder.path("gone.yaml"), folder.path, long] {
-            #expect(throws: ModelsError.settings(path: path, reason: "it can't be read as UTF-8 text of at most 1 MiB")) {
-                try ModelSettings(path: path)
-            }
+            #expect(throws: ModelsError.settings(path: path, reason: reason)) { try ModelSettings(path: path) }
         }
     }
 

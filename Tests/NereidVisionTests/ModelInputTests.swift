@@ -107,7 +107,8 @@ struct ModelInputTests {
             $0.standardDeviation = [4, 5, 6]
         }
         #expect((input.size, input.fit) == (PixelSize(width: 320, height: 256), .stretch))
-        #expect(input.encoding == PixelEncoding(channels: .bgr, scale: 1, mean: [1, 2, 3], standardDeviation: [4, 5, 6]))
+        let encoding = PixelEncoding(channels: .bgr, scale: 1, mean: [1, 2, 3], standardDeviation: [4, 5, 6])
+        #expect(input.encoding == encoding)
     }
 
     @Test("is fed as the head's training code feeds it")

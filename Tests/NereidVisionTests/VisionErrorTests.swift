@@ -19,7 +19,10 @@ struct VisionErrorTests {
             .headDoesNotFit(model: "reef", head: "yolox", outputs: "y [1]", reason: "too few"),
             ["‘yolox’", "y [1]", "too few", "Remove ‘head’"]
         ),
-        (.labelCount(model: "reef", labels: 2, classes: 3), ["3 classes", "2 labels", "Give one label for each class"]),
+        (
+            .labelCount(model: "reef", labels: 2, classes: 3),
+            ["3 classes", "2 labels", "Give one label for each class"]
+        ),
         (.inputSize(model: "reef", asked: "1×1", takes: "more"), ["1×1", "it takes more", "Correct its settings"]),
         (.unexpectedOutput(model: "reef", reason: "rows of 7"), ["another shape", "rows of 7"]),
         (.unknownClass(model: "reef", name: "cod", classes: ["urchin"]), ["no class ‘cod’", "Its classes: urchin"]),

@@ -71,7 +71,9 @@ struct VisionModelTests {
         let model = try await Fixtures.model("blocks-v8") { $0.maxBatch = 4 }
         let picture = try Picture.blocks(Array(Self.scene))
         let predictions = try await model.predict([
-            (picture, PredictionOptions(classes: [1])), (picture, PredictionOptions(maxDetections: 1)), (picture, .init()),
+            (picture, PredictionOptions(classes: [1])),
+            (picture, PredictionOptions(maxDetections: 1)),
+            (picture, PredictionOptions()),
         ])
         #expect(predictions.map(\.detections.count) == [2, 1, 4])
     }
@@ -124,8 +126,9 @@ struct VisionModelTests {
     func classIDs() async throws {
         let model = try await Fixtures.model("blocks-v8")
         #expect(try model.classIDs(named: ["red", "2"]) == [0, 2])
+        let classes = ["red", "green", "blue"]
         for name in ["urchin", "3", "-1", ""] {
-            #expect(throws: VisionError.unknownClass(model: "blocks-v8", name: name, classes: ["red", "green", "blue"])) {
+            #expect(throws: VisionError.unknownClass(model: "blocks-v8", name: name, classes: classes)) {
                 try model.classIDs(named: ["red", name])
             }
         }

@@ -24,7 +24,9 @@ public enum CSVFormat {
     static func quoted(_ field: String) -> String {
         // By scalars: as a character, a quotation mark with an accent on it is none.
         var scalars = field.unicodeScalars
-        if let first = scalars.first, "=+-@\t\r".unicodeScalars.contains(first) { scalars.insert("'", at: scalars.startIndex) }
+        if let first = scalars.first, "=+-@\t\r".unicodeScalars.contains(first) {
+            scalars.insert("'", at: scalars.startIndex)
+        }
         guard scalars.contains(where: { "\",\n\r".unicodeScalars.contains($0) }) else { return String(scalars) }
         let doubled = scalars.flatMap { $0 == "\"" ? [$0, $0] : [$0] }
         return "\"\(String(String.UnicodeScalarView(doubled)))\""

@@ -18,7 +18,7 @@ struct RequestLog: RouterMiddleware {
         let clock = ContinuousClock()
         let begun = clock.now
         var response = try await next(request, context)
-        response.headers[.requestID] = context.id
+        response.headers[.requestID] = context.requestID
         let record = context.record.current
         if let timing = record.timings.first, record.timings.count == 1 {
             response.headers[.serverTiming] = timing.serverTiming

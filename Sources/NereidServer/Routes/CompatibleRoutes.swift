@@ -64,7 +64,7 @@ struct CompatibleRoutes {
         }
         let answers = try await services.predict(
             upload,
-            .init(id: context.id, model: model, options: .init(), deadline: deadline),
+            .init(id: context.requestID, model: model, options: .init(), deadline: deadline),
             context: context
         )
         return try answers[0].get().detections

@@ -29,7 +29,7 @@ struct PredictRoutes {
         let answers = try await services.predict(
             upload,
             .init(
-                id: context.id,
+                id: context.requestID,
                 model: model,
                 options: try parameters.options(for: model.vision),
                 deadline: deadline,
@@ -72,7 +72,7 @@ struct PredictRoutes {
         }
         switch parameters.format {
         case .json:
-            return Response(json: PredictionDocument(id: context.id, model: model, answer: answer))
+            return Response(json: PredictionDocument(id: context.requestID, model: model, answer: answer))
         case .csv:
             let lines = CSVFormat.lines(file: file.name ?? "", answer.detections)
             return Response(text: CSVFormat.headings + lines, contentType: "text/csv; charset=utf-8")
@@ -94,13 +94,13 @@ struct PredictRoutes {
                 case .success(let answer):
                     PictureResultDocument(
                         file: file.name,
-                        answer: PredictionDocument(id: context.id, model: model, answer: answer)
+                        answer: PredictionDocument(id: context.requestID, model: model, answer: answer)
                     )
                 case .failure(let error):
                     PictureResultDocument(file: file.name, error: error)
                 }
             }
-            return Response(json: ResultsDocument(id: context.id, model: model, results: results))
+            return Response(json: ResultsDocument(id: context.requestID, model: model, results: results))
         case .csv:
             let lines = zip(files, answers).map { file, answer in
                 CSVFormat.lines(file: file.name ?? "", (try? answer.get())?.detections ?? [])

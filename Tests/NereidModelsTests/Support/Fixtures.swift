@@ -40,10 +40,12 @@ enum Fixtures {
 
     /// A loaded model for tests that need one and do not care which.
     static func vision(_ name: String = "blocks-fixed-v8") async throws -> VisionModel {
-        try await VisionModel.load(
+        var configuration = VisionModelConfiguration()
+        configuration.session = session
+        return try await VisionModel.load(
             GraphSource(name: name, content: .file(path: path(name))),
             on: engine.get(),
-            configuration: { var it = VisionModelConfiguration(); it.session = session; return it }(),
+            configuration: configuration,
             imaging: imaging,
             logger: logger
         )

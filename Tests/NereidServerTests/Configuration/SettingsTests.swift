@@ -103,7 +103,8 @@ struct SettingsTests {
     static let sizes: [(String, Int?)] = [
         ("1", 1), ("1048576", 1 << 20), ("64MiB", 64 << 20), ("64 MiB", 64 << 20), ("2g", 2 << 30), ("3K", 3 << 10),
         ("7b", 7), ("1gib", 1 << 30), ("8589934592", 8 << 30), ("0", nil), ("-1", nil), ("", nil), ("MiB", nil),
-        ("1.5MiB", nil), ("1TiB", nil), ("9999999999GiB", nil), ("½MiB", nil), ("1 0", nil), ("99999999999999999999", nil),
+        ("1.5MiB", nil), ("1TiB", nil), ("9999999999GiB", nil), ("½MiB", nil), ("1 0", nil),
+        ("99999999999999999999", nil),
     ]
 
     @Test("count bytes with and without units", arguments: sizes)

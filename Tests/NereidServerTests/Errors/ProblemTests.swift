@@ -13,7 +13,7 @@ import Testing
 
 @Suite("Problems")
 struct ProblemTests {
-    struct Sample: Sendable {
+    struct Sample: Sendable, CustomTestStringConvertible {
         let error: any Error
         let status: Int
         let code: Problem.Code
@@ -21,6 +21,8 @@ struct ProblemTests {
         var words: [String] = []
         var retryAfter: String?
         var closes = false
+
+        var testDescription: String { "\(type(of: error)): \(error)" }
     }
 
     private struct Unforeseen: Error {}
@@ -67,7 +69,13 @@ struct ProblemTests {
             closes: true
         ),
         Sample(error: UploadError.cutShort, status: 400, code: .malformedUpload, words: ["cut short"], closes: true),
-        Sample(error: MultipartError.noBoundary, status: 400, code: .malformedUpload, words: ["boundary"], closes: true),
+        Sample(
+            error: MultipartError.noBoundary,
+            status: 400,
+            code: .malformedUpload,
+            words: ["boundary"],
+            closes: true
+        ),
         Sample(
             error: MultipartError.malformed("no colon"),
             status: 400,
@@ -165,10 +173,10 @@ struct ProblemTests {
 
     private static let jobs = [
         Sample(
-            error: JobError.queueFull(model: "reef", limit: "64 jobs waiting", setting: "queue_jobs"),
+            error: JobError.queueFull(model: "reef", limit: "at most 64 may wait", setting: "queue_jobs"),
             status: 503,
             code: .queueFull,
-            words: ["‘reef’", "64 jobs", "queue_jobs", "Try again"],
+            words: ["‘reef’", "64", "queue_jobs", "Try again"],
             retryAfter: "1"
         ),
         Sample(

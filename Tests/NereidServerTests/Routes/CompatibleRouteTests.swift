@@ -19,7 +19,7 @@ struct CompatibleRouteTests {
             let form = Form().field("model_type", "b").file("reef.png", try TestPicture.blocks())
             try await client.execute(uri: path, method: .post, headers: Form.headers, body: form.body) {
                 #expect($0.status == .ok)
-                let json = try $0.json
+                let json = $0.json
                 #expect(json.keys == ["predictions", "success"])
                 #expect(json.success == true)
                 #expect(json.predictions[0].keys == ["bbox", "category_id", "scores"])
@@ -36,7 +36,7 @@ struct CompatibleRouteTests {
             let picture = try TestPicture.blocks()
             let samples: [(Form, HTTPResponse.Status, String)] = [
                 (Form().file("a.png", picture), .badRequest, "‘model_type’"),
-                (Form().field("model_type", "cod").file("a.png", picture), .notFound, "‘cod’ not found; served here: blocks"),
+                (Form().field("model_type", "cod").file("a.png", picture), .notFound, "‘cod’ not found"),
                 (Form().field("model_type", "blocks"), .badRequest, "‘file’"),
                 (
                     Form().field("model_type", "blocks").file("a.txt", ByteBuffer(string: "x")), .unsupportedMediaType,
@@ -50,7 +50,7 @@ struct CompatibleRouteTests {
             for (form, status, words) in samples {
                 try await client.execute(uri: "/predictor", method: .post, headers: Form.headers, body: form.body) {
                     #expect($0.status == status)
-                    let json = try $0.json
+                    let json = $0.json
                     #expect(json.keys == ["error", "predictions", "success"])
                     #expect((json.success, json.predictions) == (false, []))
                     #expect(json.error.string?.contains(words) == true, "\(json.error)")
@@ -67,7 +67,7 @@ struct CompatibleRouteTests {
                 let form = Form().file("reef.png", try TestPicture.blocks())
                 try await client.execute(uri: path, method: .post, headers: Form.headers, body: form.body) {
                     #expect($0.status == .ok)
-                    let first = try $0.json[0]
+                    let first = $0.json[0]
                     #expect(first.keys == ["concept", "height", "probability", "width", "x", "y"])
                     #expect(first.concept == label)
                     #expect((first.x, first.y, first.width, first.height) == (16, 32, 16, 16))
@@ -83,7 +83,7 @@ struct CompatibleRouteTests {
             let form = Form().file("reef.png", try TestPicture.blocks())
             try await client.execute(uri: "/predict", method: .post, headers: Form.headers, body: form.body) {
                 #expect($0.status == .notFound)
-                #expect(try $0.json.code == "model_not_found")
+                #expect($0.json.code == "model_not_found")
             }
         }
     }

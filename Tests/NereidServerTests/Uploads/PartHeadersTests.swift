@@ -45,7 +45,9 @@ struct PartHeadersTests {
 
     @Test(
         "must say so",
-        arguments: ["", "X: y", "Content-Type: a/b", "Content-Disposition: form-data", "Content-Disposition: inline; name=a"]
+        arguments: [
+            "", "X: y", "Content-Type: a/b", "Content-Disposition: form-data", "Content-Disposition: inline; name=a",
+        ]
     )
     func incomplete(text: String) {
         #expect(throws: MultipartError.malformed("a part has no ‘Content-Disposition: form-data; name=…’")) {

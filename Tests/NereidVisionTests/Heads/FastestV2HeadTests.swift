@@ -55,9 +55,12 @@ struct FastestV2HeadTests {
         )
     }
 
-    func candidates(_ maps: Maps, confidence: Float = 0.25, classes: Set<Int>? = nil, as element: ElementType = .float32)
-        throws -> [Candidate]
-    {
+    func candidates(
+        _ maps: Maps,
+        confidence: Float = 0.25,
+        classes: Set<Int>? = nil,
+        as element: ElementType = .float32
+    ) throws -> [Candidate] {
         try Self.head().candidates(
             in: maps.tensors(as: element),
             picture: 0,

@@ -28,7 +28,9 @@ struct SSDHeadTests {
         #expect(try candidates(scoresFirst, [scores, boxes]).map(\.classID) == [1])
     }
 
-    @Test("tells them by their names when both have four columns", arguments: [["boxes", "scores"], ["scores", "boxes"]])
+    static let orders = [["boxes", "scores"], ["scores", "boxes"]]
+
+    @Test("tells them by their names when both have four columns", arguments: orders)
     func names(names: [String]) throws {
         let scores = try Tensor.rows([[0, 0, 0, 0.5]])
         let boxes = try Tensor.rows([[0, 0, 1, 1]])

@@ -47,7 +47,8 @@ struct PythonLiteralTests {
         "are told from everything else, which is not evaluated",
         arguments: [
             "", " ", "person", "dict(a=1)", "__import__('os').system('true')", "[1", "[1 2]", "[,]", "{1}", "{1:}",
-            "{1: 2", "{:2}", "'abc", "'a' 'b'", "\"abc'", "'\\", #"'\x4'"#, #"'\xzz'"#, #"'\ud800'"#, #"'\U00110000'"#, "1 2",
+            "{1: 2", "{:2}", "'abc", "'a' 'b'", "\"abc'", "'\\", #"'\x4'"#, #"'\xzz'"#, #"'\ud800'"#, #"'\U00110000'"#,
+            "1 2",
             "Trueish", "1.2.3", "--1", "e", "1 + 1", "(1", "[1)", "nan", "f'x'", "b'x'", "#", "{0: 'a'} x",
         ]
     )

@@ -10,7 +10,8 @@ import NereidVision
 /// The graphs of Tests/Fixtures/make_fixtures.py, which says what each of them computes.
 enum Fixtures {
     /// The repository; this file is Tests/NereidVisionTests/Support/Fixtures.swift in it.
-    static let repository = (0..<4).reduce(URL(fileURLWithPath: #filePath)) { url, _ in url.deletingLastPathComponent() }
+    static let repository = (0..<4).reduce(URL(fileURLWithPath: #filePath)) { url, _ in url.deletingLastPathComponent()
+    }
 
     static let imaging = ImagingPool(threads: 2)
     static let logger = Logger(label: "tests") { _ in SwiftLogNoOpLogHandler() }
