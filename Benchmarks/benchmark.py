@@ -2,8 +2,7 @@
 # Nereid: a vision model server.
 """Measures Nereid against its limit, the engine alone, in one run on one machine.
 
-Every figure is the median of several rounds, and each round measures everything once, one thing after another, so that a
-machine that slows down slows all of it. Only the standard library is used.
+Every figure is the median of several rounds. Only the standard library is used.
 """
 
 import argparse
@@ -20,7 +19,7 @@ import urllib.request
 
 def bench(binary, arguments, seconds):
     """One run of `nereid bench`, as its JSON."""
-    command = [binary, "bench", *arguments, "--duration", str(seconds), "--warm-up", "2", "--json"]
+    command = [binary, "bench", *arguments, "--duration", str(seconds), "--warm-up", "1", "--json"]
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
@@ -60,47 +59,61 @@ class Server:
         self.process.wait(timeout=60)
 
 
+def against_model(options, stage, concurrency):
+    """`nereid bench` straight against the model."""
+    arguments = [options.model, *options.pictures, "--stage", stage, "--concurrency", str(concurrency)]
+    return bench(options.binary, arguments, options.seconds)
+
+
 def measure(options, port):
-    """One round: name of a figure → its value."""
+    """One round: name of a figure → its value.
+
+    Whatever is compared with the engine alone is measured right after it, so that a machine whose speed drifts from one
+    minute to the next changes both.
+    """
+    cores = os.cpu_count()
     figures = {}
-    for stage in ("engine", "decode", "predict", "whole"):
-        concurrency = os.cpu_count() if stage in ("engine", "decode") else os.cpu_count() + 1
-        report = bench(
-            options.binary,
-            [options.model, *options.pictures, "--stage", stage, "--concurrency", str(concurrency)],
-            options.seconds,
-        )
-        figures[f"{stage}_per_second"] = report["requests_per_second"]
-        figures[f"{stage}_cpu_ms"] = report["cpu_ms_per_request"]
+
+    def limit(name, callers=cores):
+        report = against_model(options, "engine", callers)
+        figures[f"{name}_limit_per_second"] = report["requests_per_second"]
+        figures[f"{name}_limit_cpu_ms"] = report["cpu_ms_per_request"]
+
+    def keep(name, report):
+        figures[f"{name}_per_second"] = report["requests_per_second"]
+        figures[f"{name}_client_cpu_ms"] = report["cpu_ms_per_request"]
+        for percentile in ("p50", "p90", "p99", "max"):
+            figures[f"{name}_{percentile}_ms"] = report["latency_ms"][percentile]
+        if f"{name}_limit_per_second" in figures:
+            figures[f"{name}_ratio"] = figures[f"{name}_per_second"] / figures[f"{name}_limit_per_second"]
+
+    keep("decode", against_model(options, "decode", cores))
+    for stage in ("predict", "whole"):
+        limit(stage)
+        keep(stage, against_model(options, stage, cores + 1))
     server = Server(options.binary, options.model, port)
     try:
         figures["seconds_to_ready"] = server.seconds_to_ready
         for clients in (1, 4, 16):
+            name = f"http_{clients}"
+            # One client has one picture under way: its limit is the engine asked for one thing at a time.
+            limit(name, callers=1 if clients == 1 else cores)
             before, begun = server.processor_seconds(), time.monotonic()
             report = bench(
-                options.binary,
-                [server.url, *options.pictures, "--concurrency", str(clients)],
-                options.seconds,
+                options.binary, [server.url, *options.pictures, "--concurrency", str(clients)], options.seconds
             )
             used, elapsed = server.processor_seconds() - before, time.monotonic() - begun
-            figures[f"http_{clients}_per_second"] = report["requests_per_second"]
-            figures[f"http_{clients}_p50_ms"] = report["latency_ms"]["p50"]
-            figures[f"http_{clients}_p99_ms"] = report["latency_ms"]["p99"]
-            figures[f"http_{clients}_client_cpu_ms"] = report["cpu_ms_per_request"]
+            keep(name, report)
             # The server worked through the warm-up too, at the same pace.
-            figures[f"http_{clients}_cpu_ms"] = 1000 * used / (report["requests_per_second"] * elapsed)
+            figures[f"{name}_cpu_ms"] = 1000 * used / (report["requests_per_second"] * elapsed)
+            figures[f"{name}_added_cpu_ms"] = (
+                figures[f"{name}_cpu_ms"] - figures[f"{name}_limit_cpu_ms"] - figures["decode_client_cpu_ms"]
+            )
         rate = 0.7 * figures["http_4_per_second"]
-        report = bench(options.binary, [server.url, *options.pictures, "--rate", f"{rate:.2f}"], options.seconds)
-        for name in ("p50", "p90", "p99", "max"):
-            figures[f"load70_{name}_ms"] = report["latency_ms"][name]
+        keep("load70", bench(options.binary, [server.url, *options.pictures, "--rate", f"{rate:.2f}"], options.seconds))
         figures["resident_mb"], figures["resident_peak_mb"] = server.resident_megabytes()
     finally:
         server.stop()
-    figures["ratio_predict"] = figures["predict_per_second"] / figures["engine_per_second"]
-    figures["ratio_whole"] = figures["whole_per_second"] / figures["engine_per_second"]
-    for clients in (1, 4, 16):
-        figures[f"ratio_http_{clients}"] = figures[f"http_{clients}_per_second"] / figures["engine_per_second"]
-    figures["added_cpu_ms"] = figures["http_4_cpu_ms"] - figures["engine_cpu_ms"] - figures["decode_cpu_ms"]
     return figures
 
 
@@ -114,39 +127,33 @@ def processor_name():
 
 def table(figures, options):
     """The medians as Markdown."""
-    def row(what, value, ratio=""):
-        return f"| {what} | {value} | {ratio} |"
+    def row(what, name):
+        return (
+            f"| {what} | {figures[f'{name}_per_second']:.1f} | {figures[f'{name}_limit_per_second']:.1f} "
+            f"| {figures[f'{name}_ratio']:.2f} |"
+        )
 
-    per_second = lambda key: f"{figures[key]:.1f} images/s"
     lines = [
         f"{os.cpu_count()} × {processor_name()}, {len(options.pictures)} pictures in turn, "
-        f"medians of {options.rounds} rounds of {options.seconds} s.",
+        f"medians of {options.rounds} rounds of {options.seconds:g} s.",
         "",
-        "| what | median | of the engine alone |",
-        "| --- | --- | --- |",
-        row("engine alone, fixed tensor (the limit)", per_second("engine_per_second"), "1.00"),
-        row("prediction, pictures in memory", per_second("predict_per_second"), f"{figures['ratio_predict']:.2f}"),
-        row("decoding and prediction", per_second("whole_per_second"), f"{figures['ratio_whole']:.2f}"),
-    ]
-    lines += [
-        row(
-            f"HTTP, {clients} client{'s' if clients > 1 else ''}",
-            per_second(f"http_{clients}_per_second"),
-            f"{figures[f'ratio_http_{clients}']:.2f}",
-        )
-        for clients in (1, 4, 16)
-    ]
-    lines += [
+        "| what | images/s | engine alone, images/s | ratio |",
+        "| --- | --- | --- | --- |",
+        row("prediction, pictures in memory", "predict"),
+        row("decoding and prediction", "whole"),
+        row("HTTP, 1 client (the engine asked for one run at a time)", "http_1"),
+        row("HTTP, 4 clients", "http_4"),
+        row("HTTP, 16 clients", "http_16"),
         "",
         "| what | median |",
         "| --- | --- |",
-        f"| latency, one client: p50, p99 | {figures['http_1_p50_ms']:.1f} ms, {figures['http_1_p99_ms']:.1f} ms |",
-        f"| latency at 70 % load: p50, p90, p99, max | {figures['load70_p50_ms']:.1f}, {figures['load70_p90_ms']:.1f}, "
-        f"{figures['load70_p99_ms']:.1f}, {figures['load70_max_ms']:.1f} ms |",
-        f"| processor time a picture: engine, decoding | {figures['engine_cpu_ms']:.1f} ms, "
-        f"{figures['decode_cpu_ms']:.1f} ms |",
-        f"| processor time a picture: server, beyond those two | {figures['http_4_cpu_ms']:.1f} ms, "
-        f"{figures['added_cpu_ms']:.1f} ms |",
+        f"| latency, one client: p50, p99 | {figures['http_1_p50_ms']:.0f} ms, {figures['http_1_p99_ms']:.0f} ms |",
+        f"| latency at 70 % load: p50, p90, p99, max | {figures['load70_p50_ms']:.0f}, {figures['load70_p90_ms']:.0f}, "
+        f"{figures['load70_p99_ms']:.0f}, {figures['load70_max_ms']:.0f} ms |",
+        f"| processor time a picture: engine alone, decoding alone | {figures['http_4_limit_cpu_ms']:.1f} ms, "
+        f"{figures['decode_client_cpu_ms']:.1f} ms |",
+        f"| processor time a picture that the server adds: 1, 4, 16 clients | {figures['http_1_added_cpu_ms']:.1f}, "
+        f"{figures['http_4_added_cpu_ms']:.1f}, {figures['http_16_added_cpu_ms']:.1f} ms |",
         f"| processor time a picture: the load generator's own | {figures['http_4_client_cpu_ms']:.1f} ms |",
         f"| resident memory after the load, at its peak | {figures['resident_mb']:.0f} MB, "
         f"{figures['resident_peak_mb']:.0f} MB |",
@@ -158,8 +165,8 @@ def table(figures, options):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--binary", required=True)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=10)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=5)
     parser.add_argument("--port", type=int, default=18080)
     parser.add_argument("--json", help="file for every round's figures")
     parser.add_argument("model")

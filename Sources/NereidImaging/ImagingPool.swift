@@ -51,6 +51,16 @@ public final class ImagingPool: Sendable {
         }
     }
 
+    /// Starts the libraries behind decoding with a picture of one pixel, so that the first real one does not wait for them.
+    /// Takes about 0.1 s.
+    public func warmUp() async {
+        // What fails here fails again, with its reason, on a real picture.
+        _ = try? await run {
+            let pixel = try Picture(width: 1, height: 1, pixels: [0, 0, 0])
+            for form in [EncodedForm.png, .jpeg(quality: 90)] { _ = try Picture(decoding: pixel.encoded(as: form)) }
+        }
+    }
+
     /// Finishes the work that has started, refuses the work that waits, and stops the threads. Calling it again does
     /// no harm.
     public func shutDown() async {

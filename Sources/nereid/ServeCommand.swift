@@ -66,6 +66,8 @@ struct ServeCommand: AsyncParsableCommand {
         engine: EngineConfiguration
     ) async throws {
         let runtime = try Runtime(engine)
+        // Beside the loading of the models, which takes as long.
+        async let isWarm: Void = runtime.imaging.warmUp()
         let models = ModelRepository(
             locations: locations,
             engine: runtime.engine,
@@ -102,6 +104,7 @@ struct ServeCommand: AsyncParsableCommand {
         )
         lifecycle.maximumGracefulShutdownDuration = configuration.shutdownTimeout
         try await ServiceGroup(configuration: lifecycle).run()
+        await isWarm
         await runtime.imaging.shutDown()
         runtime.logger.info("stopped")
     }
