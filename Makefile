@@ -31,7 +31,8 @@ serve:
 
 test: setup-tests
 	swift build --build-tests
-	swift test --skip-build
+	swift test --skip-build --skip EndToEndTests
+	swift test --skip-build --filter EndToEndTests
 
 bench: build
 	@scripts/setup --tests
