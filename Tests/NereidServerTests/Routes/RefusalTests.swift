@@ -188,10 +188,10 @@ struct RefusalTests {
     @Test("tell of a deadline that has passed, and pass the request's own on to the queue")
     func deadline() async throws {
         let queue = StubQueue { job in
-            #expect(job.deadline > .now && job.deadline < .now + .seconds(7))
+            #expect(job.deadline > .now && job.deadline < .now + .seconds(60))
             throw JobError.deadlinePassed(model: job.model.name, hadBegun: true)
         }
-        try await TestServer(queue: queue) { $0.requestTimeout = .seconds(7) }.test { client in
+        try await TestServer(queue: queue) { $0.requestTimeout = .seconds(60) }.test { client in
             try await client.execute(uri: PredictRouteTests.path, method: .post, body: TestPicture.blocks()) {
                 #expect($0.status == .gatewayTimeout)
                 #expect($0.json.code == "deadline_passed")
