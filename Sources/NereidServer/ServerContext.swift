@@ -57,6 +57,19 @@ final class RequestRecord: Sendable {
         var timings: [JobTiming] = []
         /// Why there is no answer.
         var problem: Problem.Code?
+
+        /// The stages of all pictures together; `nil` when none was answered.
+        var timing: JobTiming? {
+            guard let first = timings.first else { return nil }
+            return timings.dropFirst().reduce(first) { sum, timing in
+                JobTiming(
+                    queue: sum.queue + timing.queue,
+                    decode: sum.decode + timing.decode,
+                    inference: sum.inference + timing.inference,
+                    postprocessing: sum.postprocessing + timing.postprocessing
+                )
+            }
+        }
     }
 
     private let content = Mutex(Content())

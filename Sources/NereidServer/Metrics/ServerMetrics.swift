@@ -8,13 +8,13 @@ import NereidModels
 
 /// What the server counts. Labels come from bounded sets only: configured models, fixed words, never anything a client writes.
 struct ServerMetrics: Sendable {
-    private let registry = PrometheusRegistry(help: [
+    private static let help = [
         "nereid_requests_total": "Requests by endpoint and status.",
         "nereid_request_seconds": "Time from a request's head to its answer, by endpoint.",
         "nereid_predictions_total": "Requests for predictions by model and outcome.",
         "nereid_pictures_total": "Pictures answered, by model.",
         "nereid_detections_total": "Detections in them, by model.",
-        "nereid_stage_seconds": "Time of one picture in each stage, by model.",
+        "nereid_stage_seconds": "Time of one picture in each stage, and of its whole request, by model.",
         "nereid_refusals_total": "Requests refused, by reason.",
         "nereid_queue_depth": "Pictures waiting, by model.",
         "nereid_queue_bytes": "Bytes of pictures waiting, by model.",
@@ -24,7 +24,9 @@ struct ServerMetrics: Sendable {
         "nereid_model_ready": "Whether a model answers requests (1) or not (0).",
         "nereid_upload_bytes": "Memory held by uploads.",
         "process_resident_memory_bytes": "Resident memory of the process.",
-    ])
+    ]
+
+    private let registry = PrometheusRegistry(help: help)
 
     /// Counts one request.
     func count(_ record: RequestRecord.Content, status: HTTPResponse.Status, whole: Duration, endpoint: String?) {
@@ -47,23 +49,32 @@ struct ServerMetrics: Sendable {
                 timer("nereid_stage_seconds", [("model", model), ("stage", stage)]).record(duration: duration)
             }
         }
+        if !record.timings.isEmpty {
+            timer("nereid_stage_seconds", [("model", model), ("stage", "whole")]).record(duration: whole)
+        }
     }
 
     /// Everything counted, and how things stand at this moment, as Prometheus text.
     func text(models: ModelCatalogue, queue: any JobQueue, uploads: UploadMemory) -> String {
+        // What only holds now is gathered anew each time, so that a model that has gone leaves nothing behind.
+        let now = PrometheusRegistry(help: Self.help)
+        func set(_ label: String, _ dimensions: [(String, String)], _ value: Int) {
+            Meter(label: label, dimensions: dimensions, factory: now).set(value)
+        }
         for status in models.statuses {
             let model = [("model", status.name)]
             let load = queue.load(of: status.name)
-            gauge("nereid_queue_depth", model).set(load.waiting)
-            gauge("nereid_queue_bytes", model).set(load.waitingBytes)
-            gauge("nereid_jobs_running", model).set(load.running)
-            gauge("nereid_sessions_busy", model).set(status.model?.vision.session.busyInstances ?? 0)
-            gauge("nereid_session_instances", model).set(status.model?.vision.session.instances ?? 0)
-            gauge("nereid_model_ready", model).set(status.model == nil ? 0 : 1)
+            let session = status.model?.vision.session
+            set("nereid_queue_depth", model, load.waiting)
+            set("nereid_queue_bytes", model, load.waitingBytes)
+            set("nereid_jobs_running", model, load.running)
+            set("nereid_sessions_busy", model, session?.busyInstances ?? 0)
+            set("nereid_session_instances", model, session?.instances ?? 0)
+            set("nereid_model_ready", model, session == nil ? 0 : 1)
         }
-        gauge("nereid_upload_bytes", []).set(uploads.byteCount)
-        if let bytes = ResidentMemory.current { gauge("process_resident_memory_bytes", []).set(bytes) }
-        return registry.text
+        set("nereid_upload_bytes", [], uploads.byteCount)
+        if let bytes = ResidentMemory.current { set("process_resident_memory_bytes", [], bytes) }
+        return registry.text + now.text
     }
 
     private func counter(_ label: String, _ dimensions: [(String, String)]) -> Counter {
@@ -72,9 +83,5 @@ struct ServerMetrics: Sendable {
 
     private func timer(_ label: String, _ dimensions: [(String, String)]) -> Metrics.Timer {
         Metrics.Timer(label: label, dimensions: dimensions, factory: registry)
-    }
-
-    private func gauge(_ label: String, _ dimensions: [(String, String)]) -> Meter {
-        Meter(label: label, dimensions: dimensions, factory: registry)
     }
 }

@@ -20,7 +20,7 @@ struct RequestLog: RouterMiddleware {
         var response = try await next(request, context)
         response.headers[.requestID] = context.requestID
         let record = context.record.current
-        if let timing = record.timings.first, record.timings.count == 1 {
+        if let timing = record.timing, record.timings.count == 1 {
             response.headers[.serverTiming] = timing.serverTiming
         }
         let whole = clock.now - begun
@@ -45,7 +45,7 @@ struct RequestLog: RouterMiddleware {
             metadata["pictures"] = "\(record.pictures)"
             metadata["detections"] = "\(record.detections)"
         }
-        if let timing = record.timings.first, record.timings.count == 1 {
+        if let timing = record.timing {
             metadata["queue_ms"] = "\(timing.queue.milliseconds)"
             metadata["decode_ms"] = "\(timing.decode.milliseconds)"
             metadata["inference_ms"] = "\(timing.inference.milliseconds)"
