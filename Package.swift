@@ -186,9 +186,11 @@ let package = Package(
         ),
         .target(name: "CONNXRuntime"),
 
+        // What the tests of several rooms need.
+        .target(name: "TestSupport", path: "Tests/Support", swiftSettings: house),
         .testTarget(
             name: "NereidImagingTests",
-            dependencies: ["NereidImaging", .product(name: "NIOCore", package: "swift-nio")],
+            dependencies: ["TestSupport", "NereidImaging", .product(name: "NIOCore", package: "swift-nio")],
             swiftSettings: house
         ),
         .testTarget(
@@ -199,6 +201,7 @@ let package = Package(
         .testTarget(
             name: "NereidVisionTests",
             dependencies: [
+                "TestSupport",
                 "NereidVision", "NereidImaging", "NereidInference",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
@@ -208,6 +211,7 @@ let package = Package(
         .testTarget(
             name: "NereidModelsTests",
             dependencies: [
+                "TestSupport",
                 "NereidModels", "NereidVision", "NereidImaging", "NereidInference",
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -225,6 +229,7 @@ let package = Package(
         .testTarget(
             name: "NereidServerTests",
             dependencies: [
+                "TestSupport",
                 "NereidServer", "NereidPage", "NereidJobs", "NereidModels", "NereidVision", "NereidImaging",
                 "NereidInference",
                 .product(name: "CoreMetrics", package: "swift-metrics"),

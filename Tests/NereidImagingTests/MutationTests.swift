@@ -2,6 +2,7 @@
 // Nereid: a vision model server.
 
 import NIOCore
+import TestSupport
 import Testing
 
 @testable import NereidImaging

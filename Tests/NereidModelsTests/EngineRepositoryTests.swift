@@ -4,6 +4,7 @@
 import NereidImaging
 import NereidInference
 import NereidVision
+import TestSupport
 import Testing
 
 @testable import NereidModels

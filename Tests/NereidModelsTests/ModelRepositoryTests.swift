@@ -2,6 +2,7 @@
 // Nereid: a vision model server.
 
 import NereidVision
+import TestSupport
 import Testing
 
 @testable import NereidModels

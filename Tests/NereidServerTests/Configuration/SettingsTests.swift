@@ -5,6 +5,7 @@ import Logging
 import NereidImaging
 import NereidInference
 import NereidJobs
+import TestSupport
 import Testing
 
 @testable import NereidServer

@@ -112,12 +112,24 @@ struct StateRouteTests {
                 #expect(read.value("nereid_predictions_total", ["model": "blocks", "outcome": "ok"]) == 2)
                 #expect(read.value("nereid_predictions_total", ["model": "blocks", "outcome": "not_a_picture"]) == 1)
                 #expect(read.value("nereid_stage_seconds_count", ["model": "blocks", "stage": "inference"]) == 2)
+                #expect(read.value("nereid_stage_seconds_count", ["model": "blocks", "stage": "whole"]) == 2)
                 #expect(read.value("nereid_model_ready", ["model": "blocks"]) == 1)
                 #expect(read.value("nereid_session_instances", ["model": "blocks"]) == 1)
                 #expect(read.value("nereid_queue_depth", ["model": "blocks"]) == 0)
                 #expect(read.kinds.keys.allSatisfy { read.help[$0] != nil })
             }
         }
+    }
+
+    @Test("leaves no state behind of a model that has gone")
+    func metricsOfGoneModel() async throws {
+        let (metrics, uploads) = (ServerMetrics(), UploadMemory(limit: 1))
+        let queue = StubQueue { _ in throw CancellationError() }
+        let served = try await TestServer().repository.catalogue
+        let gone = try await TestServer([]).repository.catalogue
+        let before = try PrometheusText(metrics.text(models: served, queue: queue, uploads: uploads))
+        #expect(before.value("nereid_model_ready", ["model": "blocks"]) == 1)
+        #expect(!metrics.text(models: gone, queue: queue, uploads: uploads).contains("blocks"))
     }
 
     @Test("carries its page, which may load nothing from elsewhere")

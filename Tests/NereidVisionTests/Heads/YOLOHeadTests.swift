@@ -4,6 +4,7 @@
 import Foundation
 import NereidImaging
 import NereidInference
+import TestSupport
 import Testing
 
 @testable import NereidVision

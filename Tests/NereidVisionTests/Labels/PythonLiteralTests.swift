@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Nereid: a vision model server.
 
+import TestSupport
 import Testing
 
 @testable import NereidVision

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Nereid: a vision model server.
 
-import Foundation
+package import Foundation
 
 /// A folder for one test, which goes away with its last reference.
-final class TemporaryFolder: Sendable {
-    let url: URL
+package final class TemporaryFolder: Sendable {
+    package let url: URL
 
-    init() throws {
+    package init() throws {
         url = FileManager.default.temporaryDirectory.appendingPathComponent("nereid-tests-\(UUID().uuidString)")
             .resolvingSymlinksInPath()
         try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
@@ -17,13 +17,13 @@ final class TemporaryFolder: Sendable {
         try? FileManager.default.removeItem(at: url)
     }
 
-    var path: String { url.path }
+    package var path: String { url.path }
 
-    func path(_ name: String) -> String { url.appendingPathComponent(name).path }
+    package func path(_ name: String) -> String { url.appendingPathComponent(name).path }
 
     /// Writes a file, with the folders that lead to it.
     @discardableResult
-    func write(_ text: String = "graph", to name: String) throws -> String {
+    package func write(_ text: String = "graph", to name: String) throws -> String {
         let file = url.appendingPathComponent(name)
         try FileManager.default.createDirectory(
             at: file.deletingLastPathComponent(),
@@ -34,11 +34,11 @@ final class TemporaryFolder: Sendable {
     }
 
     /// Puts a copy of a file here under another name, in one step.
-    func put(_ source: String, as name: String) throws {
+    package func put(_ source: String, as name: String) throws {
         try Data(contentsOf: URL(fileURLWithPath: source)).write(to: url.appendingPathComponent(name), options: .atomic)
     }
 
-    func remove(_ name: String) throws {
+    package func remove(_ name: String) throws {
         try FileManager.default.removeItem(at: url.appendingPathComponent(name))
     }
 }
