@@ -37,6 +37,7 @@ let page = [
     "picture-view.js",
     "picture.js",
     "results.js",
+    "samples.js",
     "session.js",
     "stage.css",
     "strip.css",
@@ -118,7 +119,9 @@ let package = Package(
         // The page, embedded into the binary.
         .target(
             name: "NereidPage",
+            dependencies: ["CEmbedded"],
             path: "Web",
+            exclude: ["samples"],
             sources: ["PageFile.swift"],
             resources: page.map { .embedInCode($0) },
             swiftSettings: house
@@ -139,6 +142,7 @@ let package = Package(
         .target(
             name: "NereidModels",
             dependencies: [
+                "CEmbedded",
                 "NereidVision",
                 "NereidImaging",
                 "NereidInference",
@@ -185,6 +189,8 @@ let package = Package(
             providers: [.apt(["libturbojpeg0-dev"]), .brew(["jpeg-turbo"])]
         ),
         .target(name: "CONNXRuntime"),
+        // The bundled model and the samples of the page, embedded into the binary.
+        .target(name: "CEmbedded"),
 
         // What the tests of several rooms need.
         .target(name: "TestSupport", path: "Tests/Support", swiftSettings: house),

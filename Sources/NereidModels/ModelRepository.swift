@@ -153,13 +153,12 @@ extension ServedModel {
         imaging: ImagingPool,
         logger: Logger
     ) async throws -> ServedModel {
-        var settings =
-            try found.settingsPath.map { path throws(ModelsError) in try ModelSettings(path: path) } ?? .init()
+        var settings = try found.settings()
         if settings.vision.session.device == .auto { settings.vision.session.device = session.device }
         settings.vision.session.instances = settings.vision.session.instances ?? session.instances
         settings.vision.session.threads = settings.vision.session.threads ?? session.threads
         let vision = try await VisionModel.load(
-            GraphSource(name: found.name, content: .file(path: found.path)),
+            found.graph,
             on: engine,
             configuration: settings.vision,
             imaging: imaging,

@@ -37,7 +37,7 @@ public enum Setting: String, Sendable, CaseIterable {
         switch self {
         case .host: "address to listen on; 0.0.0.0 lets other machines in (127.0.0.1)"
         case .port: "port to listen on; 0 takes a free one (8080; also SERVER_PORT)"
-        case .models: "models to serve, separated by commas: PATH or NAME=PATH"
+        case .models: "models to serve, separated by commas: PATH or NAME=PATH (demo, the bundled one)"
         case .defaultModel: "model that answers requests which name none (the first)"
         case .device: "where models run: auto, cpu or cuda:N (auto)"
         case .instances: "runs of one model at the same time (measured default)"
