@@ -84,6 +84,7 @@ let package = Package(
                 "NereidVision",
                 "NereidInference",
                 "NereidImaging",
+                "NereidCheckpoints",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "Logging", package: "swift-log"),
@@ -146,6 +147,7 @@ let package = Package(
             name: "NereidModels",
             dependencies: [
                 "CEmbedded",
+                "NereidCheckpoints",
                 "NereidVision",
                 "NereidImaging",
                 "NereidInference",

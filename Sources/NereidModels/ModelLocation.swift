@@ -71,9 +71,20 @@ public struct FoundModel: Sendable, Hashable {
     /// Changes whenever one of the two files does; `nil` for the model that the program carries, which never does.
     let fingerprint: Fingerprint?
 
+    /// Whether the file is one that a training framework saved, whose graph has to be made first.
+    public var isCheckpoint: Bool {
+        fingerprint != nil
+            && ModelScan.checkpointEndings.contains(URL(fileURLWithPath: path).pathExtension.lowercased())
+    }
+
     /// What an engine loads.
-    public var graph: GraphSource {
-        GraphSource(name: name, content: fingerprint == nil ? .bytes(BundledModel.graph) : .file(path: path))
+    ///
+    /// - Parameter checkpoints: makes the graph where the file is a checkpoint.
+    /// - Throws: ``ModelsError/settings(path:reason:)``, and what reading a checkpoint throws.
+    public func graph(from checkpoints: CheckpointConversion) async throws -> GraphSource {
+        guard fingerprint != nil else { return GraphSource(name: name, content: .bytes(BundledModel.graph)) }
+        guard isCheckpoint else { return GraphSource(name: name, content: .file(path: path)) }
+        return try await checkpoints.graph(ofCheckpointAt: path, name: name, options: settings().conversion)
     }
 
     /// What the user, or the maker of the model, says about it.

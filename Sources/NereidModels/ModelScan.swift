@@ -22,7 +22,10 @@ struct ModelScan {
     private(set) var conflicts: [(found: FoundModel, error: ModelsError)] = []
 
     /// The endings of files that are models.
-    static let endings: Set<String> = ["onnx"]
+    static let endings: Set<String> = checkpointEndings.union(["onnx"])
+
+    /// The endings of files that a training framework saved.
+    static let checkpointEndings: Set<String> = ["pt"]
 
     init(_ locations: [ModelLocation]) {
         for location in locations {

@@ -71,6 +71,7 @@ struct ServeCommand: AsyncParsableCommand {
             locations: locations,
             engine: runtime.engine,
             session: engine.session,
+            cache: runtime.cache,
             imaging: runtime.imaging,
             logger: runtime.logger
         )

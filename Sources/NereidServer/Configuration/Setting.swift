@@ -14,6 +14,7 @@ public enum Setting: String, Sendable, CaseIterable {
     case instances
     case threads
     case onnxRuntime = "onnxruntime"
+    case cache
     case decodeThreads = "decode_threads"
     case applyOrientation = "apply_orientation"
     case maxPictureBytes = "max_picture_bytes"
@@ -43,6 +44,7 @@ public enum Setting: String, Sendable, CaseIterable {
         case .instances: "runs of one model at the same time (measured default)"
         case .threads: "threads of one run (measured default)"
         case .onnxRuntime: "ONNX Runtime's library: a file or a folder (searched for)"
+        case .cache: "folder of the graphs made from checkpoints, or off (the user's cache folder)"
         case .decodeThreads: "threads that decode and resize pictures (the number of cores)"
         case .applyOrientation: "turn pictures upright as their EXIF data says (true)"
         case .maxPictureBytes: "largest picture as uploaded (64MiB)"
