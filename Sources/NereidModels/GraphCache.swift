@@ -24,14 +24,15 @@ public struct GraphCache: Sendable {
     /// - Parameters:
     ///   - given: the folder; `off` for none; `nil` for that of `NEREID_CACHE`, else the user's own:
     ///     `$XDG_CACHE_HOME/nereid` or `~/.cache/nereid`, `~/Library/Caches/nereid` on macOS.
-    ///   - environment: where the user's folders are told from.
+    ///   - environment: where the user's folders are told from; `nil` for this process's own.
     ///   - capacityInBytes: the most bytes that are kept; 4 GiB.
     public init(
         folder given: String? = nil,
-        environment: [String: String] = ProcessInfo.processInfo.environment,
+        environment: [String: String]? = nil,
         capacityInBytes: Int = 4 << 30
     ) {
         self.capacityInBytes = capacityInBytes
+        let environment = environment ?? ProcessInfo.processInfo.environment
         func value(_ name: String) -> String? { environment[name].flatMap { $0.isEmpty ? nil : $0 } }
         if let given = given ?? value("NEREID_CACHE") {
             folder = given == "off" ? nil : given
