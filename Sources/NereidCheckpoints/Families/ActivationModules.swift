@@ -26,7 +26,7 @@ enum ActivationModules: ModuleFamily {
             return network.apply("Elu", to: input, [.real("alpha", alpha)], at: module)
         },
         "ReLU6": .one { network, module, input in
-            let (low, high) = (network.graph.constant([0]), network.graph.constant([6]))
+            let (low, high) = (network.graph.real(0), network.graph.real(6))
             return FeatureMap(
                 value: network.graph.add("Clip", [input.value, low, high], at: module.path),
                 channels: input.channels
@@ -57,12 +57,12 @@ enum ActivationModules: ModuleFamily {
             throw ConversionError.unsupportedSetting(path: module.path, reason: "it is approximated by tanh")
         }
         let path = module.path
-        let root = network.graph.constant([Float(2).squareRoot()])
+        let root = network.graph.real(Float(2).squareRoot())
         let scaled = network.graph.add("Div", [input.value, root], at: path)
         let error = network.graph.add("Erf", [scaled], at: path)
-        let raised = network.graph.sum(error, network.graph.constant([1]), at: path)
+        let raised = network.graph.sum(error, network.graph.real(1), at: path)
         let whole = network.graph.product(input.value, raised, at: path)
-        let half = network.graph.product(whole, network.graph.constant([0.5]), at: path)
+        let half = network.graph.product(whole, network.graph.real(0.5), at: path)
         return FeatureMap(value: half, channels: input.channels)
     }
 

@@ -122,7 +122,7 @@ enum AttentionModules: ModuleFamily {
         guard gains.count == output.channels else {
             throw module.inconsistent("it has \(gains.count) gains for \(output.channels) channels")
         }
-        let gain = network.graph.constant(gains, shape: [1, gains.count, 1, 1])
+        let gain = network.graph.reals(gains, shape: [1, gains.count, 1, 1])
         let scaled = network.graph.product(output.value, gain, at: module.path)
         return try network.graph.sum(input, FeatureMap(value: scaled, channels: output.channels), at: module.path)
     }
@@ -189,7 +189,7 @@ extension GraphBuilder {
         at path: String
     ) -> GraphValue {
         let swapped = Array(0..<rank - 2) + [rank - 1, rank - 2]
-        let queries = transpose(product(query, constant([scale]), at: path), swapped, at: path)
+        let queries = transpose(product(query, real(scale), at: path), swapped, at: path)
         let weights = softmax(matrixProduct(queries, key, at: path), axis: rank - 1, at: path)
         return matrixProduct(value, transpose(weights, swapped, at: path), at: path)
     }
@@ -226,7 +226,10 @@ extension Convolution {
         let width = weights.shape[1]
         return (0..<3).map { part in
             let rows = part * width..<(part + 1) * width
-            return Convolution(weights: weights.rows(rows).reshaped([width, width, 1, 1]), bias: biases.map { Array($0[rows]) })
+            return Convolution(
+                weights: weights.rows(rows).reshaped([width, width, 1, 1]),
+                bias: biases.map { Array($0[rows]) }
+            )
         }
     }
 }

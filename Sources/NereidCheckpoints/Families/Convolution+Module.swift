@@ -37,7 +37,9 @@ extension Convolution {
         self.isTransposed = isTransposed
 
         groups = try module.integer("groups", default: 1)
-        let (stride, padding) = (try module.pair("stride", default: (1, 1)), try module.pair("padding", default: (0, 0)))
+        let (stride, padding) = (
+            try module.pair("stride", default: (1, 1)), try module.pair("padding", default: (0, 0))
+        )
         let dilation = try module.pair("dilation", default: (1, 1))
         let sizes = 1...Self.largestSetting
         guard sizes.contains(groups), weights.shape[0] % groups == 0 else {

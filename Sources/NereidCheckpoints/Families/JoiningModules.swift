@@ -14,7 +14,10 @@ enum JoiningModules: ModuleFamily {
         },
         "Concat": .several { network, module, inputs in
             guard try module.integer("d", default: 1) == 1 else {
-                throw ConversionError.unsupportedSetting(path: module.path, reason: "it joins along another dimension than channels")
+                throw ConversionError.unsupportedSetting(
+                    path: module.path,
+                    reason: "it joins along another dimension than channels"
+                )
             }
             return try network.graph.concatenation(inputs.flatMap(\.self), at: module.path)
         },
@@ -44,7 +47,7 @@ enum JoiningModules: ModuleFamily {
             var term = map
             if isWeighted {
                 let weight = Float(2 / (1 + exp(-Double(logits[index]))))
-                let value = network.graph.product(map.value, network.graph.constant([weight]), at: module.path)
+                let value = network.graph.product(map.value, network.graph.real(weight), at: module.path)
                 term = FeatureMap(value: value, channels: map.channels)
             }
             sum = try network.graph.sum(sum, term, at: module.path)

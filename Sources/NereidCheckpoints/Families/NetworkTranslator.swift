@@ -24,7 +24,10 @@ struct NetworkTranslator {
     mutating func translate(_ module: Module, _ input: FeatureMap) throws -> FeatureMap {
         let outputs = try translate(module, several: [[input]])
         guard outputs.count == 1 else {
-            throw ConversionError.inconsistent(path: module.path, reason: "it gives \(outputs.count) maps where one is taken")
+            throw ConversionError.inconsistent(
+                path: module.path,
+                reason: "it gives \(outputs.count) maps where one is taken"
+            )
         }
         return outputs[0]
     }

@@ -85,7 +85,9 @@ extension PoolingWindow {
         guard [size.0, size.1, stride.0, stride.1, dilation.0, dilation.1].allSatisfy(allowed.contains),
             (0...size.0 / 2).contains(padding.0), (0...size.1 / 2).contains(padding.1)
         else {
-            throw module.inconsistent("its window \(size), stride \(stride), padding \(padding) or dilation makes no sense")
+            throw module.inconsistent(
+                "its window \(size), stride \(stride), padding \(padding) or dilation makes no sense"
+            )
         }
         self.init(
             size: Convolution.Extent(height: size.0, width: size.1),

@@ -29,7 +29,7 @@ extension GraphBuilder {
 
     /// The same elements in another shape: 0 keeps a dimension, -1 is what remains.
     mutating func reshape(_ value: GraphValue, _ shape: [Int], at path: String) -> GraphValue {
-        add("Reshape", [value, constant(shape)], at: path)
+        add("Reshape", [value, integers(shape)], at: path)
     }
 
     /// The same elements in the shape of another value.
@@ -48,11 +48,11 @@ extension GraphBuilder {
 
     mutating func split(_ value: GraphValue, into sizes: [Int], axis: Int, at path: String) -> [GraphValue] {
         guard sizes.count > 1 else { return [value] }
-        return add("Split", [value, constant(sizes)], [.integer("axis", axis)], at: path, outputs: sizes.count)
+        return add("Split", [value, integers(sizes)], [.integer("axis", axis)], at: path, outputs: sizes.count)
     }
 
     mutating func unsqueeze(_ value: GraphValue, axis: Int, at path: String) -> GraphValue {
-        add("Unsqueeze", [value, constant([axis])], at: path)
+        add("Unsqueeze", [value, integers([axis])], at: path)
     }
 
     mutating func gather(_ value: GraphValue, _ indices: GraphValue, axis: Int, at path: String) -> GraphValue {
@@ -61,7 +61,7 @@ extension GraphBuilder {
 
     /// Repeats a value along its dimensions of length 1.
     mutating func expand(_ value: GraphValue, _ shape: [Int], at path: String) -> GraphValue {
-        add("Expand", [value, constant(shape)], at: path)
+        add("Expand", [value, integers(shape)], at: path)
     }
 
     /// The largest elements along the last dimension and their places, largest first.

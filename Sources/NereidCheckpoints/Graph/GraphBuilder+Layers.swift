@@ -38,8 +38,8 @@ extension GraphBuilder {
             )
         }
         let shape = [1, map.channels, 1, 1]
-        let scaled = add("Mul", [map.value, constant(scaling.factors, shape: shape)], at: path)
-        let shifted = add("Add", [scaled, constant(scaling.shifts, shape: shape)], at: path)
+        let scaled = add("Mul", [map.value, reals(scaling.factors, shape: shape)], at: path)
+        let shifted = add("Add", [scaled, reals(scaling.shifts, shape: shape)], at: path)
         return FeatureMap(value: shifted, channels: map.channels)
     }
 
@@ -58,12 +58,15 @@ extension GraphBuilder {
         guard !channels.isEmpty, channels.allSatisfy({ $0 > 0 && $0 <= map.channels }),
             channels.reduce(0, +) == map.channels
         else {
-            throw ConversionError.inconsistent(path: path, reason: "\(map.channels) channels can't be split into \(channels)")
+            throw ConversionError.inconsistent(
+                path: path,
+                reason: "\(map.channels) channels can't be split into \(channels)"
+            )
         }
         if channels.count == 1 { return [map] }
         let values = add(
             "Split",
-            [map.value, constant(channels)],
+            [map.value, integers(channels)],
             [.integer("axis", 1)],
             at: path,
             outputs: channels.count
@@ -91,7 +94,12 @@ extension GraphBuilder {
     }
 
     mutating func maximumPool(_ map: FeatureMap, _ window: PoolingWindow, at path: String) -> FeatureMap {
-        let value = add("MaxPool", [map.value], window.attributes + [.integers("dilations", window.dilation.both)], at: path)
+        let value = add(
+            "MaxPool",
+            [map.value],
+            window.attributes + [.integers("dilations", window.dilation.both)],
+            at: path
+        )
         return FeatureMap(value: value, channels: map.channels)
     }
 
@@ -113,9 +121,11 @@ extension GraphBuilder {
     }
 
     /// Adds a border of one value.
-    mutating func padding(_ map: FeatureMap, _ padding: Convolution.Padding, value: Float, at path: String) -> FeatureMap {
-        let widths = constant([0, 0, padding.top, padding.left, 0, 0, padding.bottom, padding.right])
-        let padded = add("Pad", [map.value, widths, constant([value])], [.text("mode", "constant")], at: path)
+    mutating func padding(_ map: FeatureMap, _ padding: Convolution.Padding, value: Float, at path: String)
+        -> FeatureMap
+    {
+        let widths = integers([0, 0, padding.top, padding.left, 0, 0, padding.bottom, padding.right])
+        let padded = add("Pad", [map.value, widths, real(value)], [.text("mode", "constant")], at: path)
         return FeatureMap(value: padded, channels: map.channels)
     }
 
@@ -132,8 +142,8 @@ extension GraphBuilder {
     mutating func nearestResize(_ map: FeatureMap, toSizeOf other: FeatureMap, at path: String) -> FeatureMap {
         let own = add("Shape", [map.value], at: path)
         let others = add("Shape", [other.value], at: path)
-        let front = add("Gather", [own, constant([0, 1])], [.integer("axis", 0)], at: path)
-        let back = add("Gather", [others, constant([2, 3])], [.integer("axis", 0)], at: path)
+        let front = add("Gather", [own, integers([0, 1])], [.integer("axis", 0)], at: path)
+        let back = add("Gather", [others, integers([2, 3])], [.integer("axis", 0)], at: path)
         let size = add("Concat", [front, back], [.integer("axis", 0)], at: path)
         let value = add("Resize", [map.value, .absent, .absent, size], Self.nearest, at: path)
         return FeatureMap(value: value, channels: map.channels)
@@ -163,7 +173,7 @@ extension GraphBuilder {
         attributes: [Attribute],
         at path: String
     ) -> FeatureMap {
-        let scales = constant([1, 1, scale.height, scale.width], shape: [4])
+        let scales = reals([1, 1, scale.height, scale.width], shape: [4])
         let value = add("Resize", [map.value, .absent, scales], attributes, at: path)
         return FeatureMap(value: value, channels: map.channels)
     }

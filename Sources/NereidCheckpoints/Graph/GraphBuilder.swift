@@ -139,22 +139,27 @@ struct GraphBuilder: Sendable {
     }
 
     /// Integers as a vector, the same value for the same integers.
-    mutating func constant(_ numbers: [Int]) -> GraphValue {
+    mutating func integers(_ numbers: [Int]) -> GraphValue {
         constant(numbers, shape: [numbers.count])
     }
 
     /// An integer as a scalar.
-    mutating func scalar(_ number: Int) -> GraphValue {
+    mutating func integer(_ number: Int) -> GraphValue {
         constant([number], shape: [])
     }
 
     /// Numbers of a shape, the same value for the same numbers.
-    mutating func constant(_ numbers: [Float], shape: [Int] = []) -> GraphValue {
+    mutating func reals(_ numbers: [Float], shape: [Int]) -> GraphValue {
         let key = Constant.floats(numbers.map(\.bitPattern), shape: shape)
         if let known = constants[key] { return known }
         let value = add(.floats(numbers), shape, named: "constant")
         constants[key] = value
         return value
+    }
+
+    /// A number as a scalar.
+    mutating func real(_ number: Float) -> GraphValue {
+        reals([number], shape: [])
     }
 
     private mutating func constant(_ numbers: [Int], shape: [Int]) -> GraphValue {
@@ -200,9 +205,15 @@ struct GraphBuilder: Sendable {
         model.irVersion = Int64(Self.formatVersion)
         model.producerName = "nereid"
         model.producerVersion = producerVersion
-        model.opsetImport = [Onnx_OperatorSetIdProto.with { $0.domain = ""; $0.version = Int64(Self.operatorSet) }]
+        model.opsetImport = [
+            Onnx_OperatorSetIdProto.with {
+                $0.domain = ""; $0.version = Int64(Self.operatorSet)
+            }
+        ]
         model.metadataProps = metadata.map { entry in
-            Onnx_StringStringEntryProto.with { $0.key = entry.key; $0.value = entry.value }
+            Onnx_StringStringEntryProto.with {
+                $0.key = entry.key; $0.value = entry.value
+            }
         }
         return try ModelFile(model: model, graph: graph, initialisers: initialisers)
     }

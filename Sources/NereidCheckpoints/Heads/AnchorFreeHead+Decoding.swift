@@ -53,7 +53,7 @@ extension AnchorFreeHead {
     ) -> GraphValue {
         let sides = graph.split(distances(level.boxes, in: &graph), into: [2, 2], axis: 1, at: path)
         let (near, far) = (sides[0], sides[1])
-        let half = graph.constant([0.5])
+        let half = graph.real(0.5)
         let box: [GraphValue]
         if case .angle = extra, let angle {
             let offset = graph.product(graph.difference(far, near, at: path), half, at: path)
@@ -82,7 +82,7 @@ extension AnchorFreeHead {
             }
         }
         let inCells = graph.concatenation(box, axis: 1, at: path)
-        return graph.product(inCells, graph.constant([Float(level.stride)]), at: path)
+        return graph.product(inCells, graph.real(Float(level.stride)), at: path)
     }
 
     /// `[batch, 4, cells]` in cells: the mean of each distribution over bins 0, 1, 2, ….
@@ -90,9 +90,9 @@ extension AnchorFreeHead {
         guard binCount > 1 else { return graph.reshape(map.value, [0, 4, -1], at: path) }
         let byBin = graph.reshape(map.value, [0, 4, binCount, -1], at: path)
         let shares = graph.softmax(byBin, axis: 2, at: path)
-        let bins = graph.constant((0..<binCount).map(Float.init), shape: [1, 1, binCount, 1])
+        let bins = graph.reals((0..<binCount).map(Float.init), shape: [1, 1, binCount, 1])
         let weighted = graph.product(shares, bins, at: path)
-        return graph.add("ReduceSum", [weighted, graph.constant([2])], [.integer("keepdims", 0)], at: path)
+        return graph.add("ReduceSum", [weighted, graph.integers([2])], [.integer("keepdims", 0)], at: path)
     }
 
     /// `[batch, count · dimensions, cells]`: x and y in pixels, visibility as a probability.
@@ -107,7 +107,7 @@ extension AnchorFreeHead {
         let byPoint = graph.reshape(value, [0, count, dimensions, -1], at: path)
         let parts = graph.split(byPoint, into: dimensions == 3 ? [2, 1] : [2], axis: 2, at: path)
         let placed = graph.sum(parts[0], centres, at: path)
-        let inPixels = graph.product(placed, graph.constant([Float(stride)]), at: path)
+        let inPixels = graph.product(placed, graph.real(Float(stride)), at: path)
         let visibility = parts.dropFirst().map { graph.sigmoid($0, at: path) }
         let joined = graph.concatenation([inPixels] + visibility, axis: 2, at: path)
         return graph.reshape(joined, [0, count * dimensions, -1], at: path)
@@ -124,15 +124,15 @@ extension AnchorFreeHead {
     ) -> GraphValue {
         let rows = graph.transpose(scores, [0, 2, 1], at: path)
         let shape = graph.add("Shape", [rows], at: path)
-        let cellCount = graph.add("Gather", [shape, graph.constant([1])], [.integer("axis", 0)], at: path)
-        let count = graph.add("Min", [cellCount, graph.constant([Self.answerCount])], at: path)
+        let cellCount = graph.add("Gather", [shape, graph.integers([1])], [.integer("axis", 0)], at: path)
+        let count = graph.add("Min", [cellCount, graph.integers([Self.answerCount])], at: path)
 
         let bestOfCell = graph.add("ReduceMax", [rows], [.integers("axes", [2]), .integer("keepdims", 0)], at: path)
         let cells = graph.largest(bestOfCell, count: count, at: path).places
         let cellScores = graph.gather(rows, index(cells, width: classCount, in: &graph), axis: 1, at: path)
         let pairs = graph.largest(graph.reshape(cellScores, [0, -1], at: path), count: count, at: path)
 
-        let classes = graph.constant([classCount])
+        let classes = graph.integers([classCount])
         let place = graph.add("Div", [pairs.places, classes], at: path)
         let classID = graph.add("Mod", [pairs.places, classes], at: path)
         let cell = graph.gather(cells, place, axis: 1, at: path)

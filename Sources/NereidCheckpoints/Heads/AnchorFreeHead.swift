@@ -47,7 +47,9 @@ struct AnchorFreeHead: NetworkHead {
         boxBranches = try Self.branches(of: module, [prefix + "cv2"])
         classBranches = try Self.branches(of: module, [prefix + "cv3"])
         guard HeadLimits.levels.contains(boxBranches.count), classBranches.count == boxBranches.count else {
-            throw module.inconsistent("it has \(boxBranches.count) levels of boxes and \(classBranches.count) of classes")
+            throw module.inconsistent(
+                "it has \(boxBranches.count) levels of boxes and \(classBranches.count) of classes"
+            )
         }
         try module.confirm("nl", is: boxBranches.count)
         strides = try module.strides(count: boxBranches.count, model: model)
@@ -208,8 +210,8 @@ struct AnchorFreeHead: NetworkHead {
     private func angle(_ map: FeatureMap?, in graph: inout GraphBuilder) -> FeatureMap? {
         map.map { map in
             let share = graph.sigmoid(map.value, at: path)
-            let shifted = graph.difference(share, graph.constant([0.25]), at: path)
-            let value = graph.product(shifted, graph.constant([Float.pi]), at: path)
+            let shifted = graph.difference(share, graph.real(0.25), at: path)
+            let value = graph.product(shifted, graph.real(Float.pi), at: path)
             return FeatureMap(value: value, channels: map.channels)
         }
     }

@@ -100,7 +100,7 @@ struct AnchorHead: NetworkHead {
             decode(raw, in: &network.graph)
         }
         if let prototypes {
-            let map = try network.translate(prototypes, maps[0])
+            let map = try network.prototypes(prototypes, from: maps[0])
             guard map.channels == maskCount else {
                 throw ConversionError.inconsistent(
                     path: prototypes.path,
@@ -134,8 +134,13 @@ struct AnchorHead: NetworkHead {
         for (index, map) in maps.enumerated() {
             let apart = graph.reshape(map.value, [0, anchorCount, attributes, -1], at: path)
             let rows = graph.transpose(apart, [0, 1, 3, 2], at: path)
-            let parts = graph.split(rows, into: [2, 2, 1 + classCount] + (maskCount > 0 ? [maskCount] : []), axis: 3, at: path)
-            let two = graph.constant([2])
+            let parts = graph.split(
+                rows,
+                into: [2, 2, 1 + classCount] + (maskCount > 0 ? [maskCount] : []),
+                axis: 3,
+                at: path
+            )
+            let two = graph.real(2)
 
             let cells = graph.cells(of: map, offset: -0.5, at: path)
             let grid = graph.concatenation(
@@ -146,13 +151,13 @@ struct AnchorHead: NetworkHead {
             let shifts = graph.product(graph.sigmoid(parts[0], at: path), two, at: path)
             let centres = graph.product(
                 graph.sum(shifts, grid, at: path),
-                graph.constant([Float(strides[index])]),
+                graph.real(Float(strides[index])),
                 at: path
             )
             let factors = graph.product(graph.sigmoid(parts[1], at: path), two, at: path)
             let sizes = graph.product(
                 graph.product(factors, factors, at: path),
-                graph.constant(anchors[index].flatMap { [$0.width, $0.height] }, shape: [1, anchorCount, 1, 2]),
+                graph.reals(anchors[index].flatMap { [$0.width, $0.height] }, shape: [1, anchorCount, 1, 2]),
                 at: path
             )
             let scores = graph.sigmoid(parts[2], at: path)

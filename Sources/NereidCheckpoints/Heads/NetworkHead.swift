@@ -87,12 +87,12 @@ extension GraphBuilder {
     /// The columns and rows of a map's cells plus an offset, in cells: two values of shape `[height · width]`.
     mutating func cells(of map: FeatureMap, offset: Float, at path: String) -> (x: GraphValue, y: GraphValue) {
         let shape = add("Shape", [map.value], at: path)
-        let size = add("Gather", [shape, constant([2, 3])], [.integer("axis", 0)], at: path)
+        let size = add("Gather", [shape, integers([2, 3])], [.integer("axis", 0)], at: path)
         let axes = [3, 2].map { axis in
-            let count = add("Gather", [shape, scalar(axis)], [.integer("axis", 0)], at: path)
-            let numbers = add("Range", [scalar(0), count, scalar(1)], at: path)
+            let count = add("Gather", [shape, integer(axis)], [.integer("axis", 0)], at: path)
+            let numbers = add("Range", [integer(0), count, integer(1)], at: path)
             let reals = add("Cast", [numbers], [.integer("to", Onnx_TensorProto.DataType.float.rawValue)], at: path)
-            return sum(reals, constant([offset]), at: path)
+            return sum(reals, real(offset), at: path)
         }
         let columns = add("Expand", [axes[0], size], at: path)
         let rows = add("Expand", [unsqueeze(axes[1], axis: 1, at: path), size], at: path)

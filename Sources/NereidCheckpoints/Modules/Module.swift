@@ -22,7 +22,8 @@ struct Module: Sendable {
             throw ConversionError.notAModule(path: path, found: value.description)
         }
         guard let modules = object.attribute("_modules"), modules.entries != nil else {
-            let found = object.isCall ? "the result of a call of \(Excerpt(object.makerDescription))" : value.description
+            let found =
+                object.isCall ? "the result of a call of \(Excerpt(object.makerDescription))" : value.description
             throw ConversionError.notAModule(path: path, found: found)
         }
         self.object = object
@@ -82,7 +83,9 @@ struct Module: Sendable {
 
     /// An attribute, a parameter or a buffer; `nil` when there is none or it is `None`.
     func value(_ name: String) -> CheckpointValue? {
-        let places = [object.attribute("_parameters")?[name], object.attribute("_buffers")?[name], object.attribute(name)]
+        let places = [
+            object.attribute("_parameters")?[name], object.attribute("_buffers")?[name], object.attribute(name),
+        ]
         return places.compactMap(\.self).first { !$0.isNone }
     }
 
