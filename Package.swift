@@ -52,6 +52,7 @@ let package = Package(
     platforms: [.macOS(.v15)],
     products: [
         .executable(name: "nereid", targets: ["nereid"]),
+        .library(name: "NereidCheckpoints", targets: ["NereidCheckpoints"]),
         .library(name: "NereidImaging", targets: ["NereidImaging"]),
         .library(name: "NereidInference", targets: ["NereidInference"]),
         .library(name: "NereidVision", targets: ["NereidVision"]),
@@ -59,11 +60,13 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
+        .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
         .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
@@ -175,6 +178,17 @@ let package = Package(
             ],
             swiftSettings: house
         ),
+        // Ground floor: files that training frameworks saved.
+        .target(
+            name: "NereidCheckpoints",
+            dependencies: [
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+            ],
+            // What the generated code is made from.
+            exclude: ["ONNX/onnx.proto"],
+            swiftSettings: house
+        ),
 
         // Shims: declarations and the least glue that Swift cannot express.
         .target(name: "CVips", dependencies: ["CVipsLibrary"]),
@@ -188,6 +202,11 @@ let package = Package(
 
         // What the tests of several rooms need.
         .target(name: "TestSupport", path: "Tests/Support", swiftSettings: house),
+        .testTarget(
+            name: "NereidCheckpointsTests",
+            dependencies: ["TestSupport", "NereidCheckpoints"],
+            swiftSettings: house
+        ),
         .testTarget(
             name: "NereidImagingTests",
             dependencies: ["TestSupport", "NereidImaging", .product(name: "NIOCore", package: "swift-nio")],
