@@ -29,7 +29,9 @@ struct ChildProcess: Sendable {
         process.executableURL = URL(fileURLWithPath: program)
         process.arguments = arguments
         process.currentDirectoryURL = workingFolder
-        process.environment = Self.cleanEnvironment.merging(environment) { $1 }
+        // Tests leave nothing in the user's own cache, and find nothing there.
+        process.environment = Self.cleanEnvironment.merging(["NEREID_CACHE": "off"]) { $1 }
+            .merging(environment) { $1 }
         process.standardInput = FileHandle.nullDevice
         let name = UUID().uuidString
         (outputFile, errorFile) = (
