@@ -29,13 +29,13 @@ struct ModelLocationTests {
     }
 
     @Test("is the bundled model where it is called demo, and no file is")
-    func bundled() throws {
+    func bundled() async throws {
         #expect(try ModelLocation(argument: "demo") == .bundled)
         #expect(try ModelLocation(argument: "aquarium=demo").path == nil)
         #expect(try ModelLocation.onlyModel(at: ModelLocation(argument: "aquarium=demo")).name == "aquarium")
         let found = try ModelLocation.onlyModel(at: .bundled)
         #expect(found.name == "demo")
-        guard case .bytes(let graph) = found.graph.content else {
+        guard case .bytes(let graph) = try await found.graph(from: Fixtures.checkpoints).content else {
             Issue.record("the bundled model is a file")
             return
         }
