@@ -29,6 +29,7 @@ struct CheckpointModel {
         guard let sequence = try module.optionalChild("model"), sequence.className == "Sequential" else {
             throw ConversionError.unsupportedModule(className: module.qualifiedName, path: module.path)
         }
+        try module.checkTree()
         layers = try sequence.children
         guard layers.count > 1 else { throw sequence.inconsistent("it has \(layers.count) layers") }
         let isUltralytics = [module, layers[layers.count - 1]].contains { $0.qualifiedName.hasPrefix("ultralytics.") }
@@ -47,7 +48,7 @@ struct CheckpointModel {
             throw Self.missingArchitecture(weights)
         }
         let weights = root["state_dict"] ?? root["model_state_dict"] ?? root
-        if let weights = weights.entries, weights.contains(where: { $0.value.tensor != nil }) {
+        if let weights = weights.entries, 2 * weights.count(where: { $0.value.tensor != nil }) > weights.count {
             throw Self.missingArchitecture(weights)
         }
         let keys = entries.prefix(8).map { $0.key.description }

@@ -80,6 +80,6 @@ extension ConversionError: CustomStringConvertible {
     }
 
     private static func place(_ path: String) -> String {
-        path.isEmpty ? "the checkpoint" : "\(Excerpt(path)) in the checkpoint"
+        path.isEmpty ? "the model in the checkpoint" : "\(Excerpt(path)) in the checkpoint"
     }
 }

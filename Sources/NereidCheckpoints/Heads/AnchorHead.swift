@@ -68,7 +68,7 @@ struct AnchorHead: NetworkHead {
             try (0..<tensor.shape[1]).map { anchor in
                 let position = 2 * (level * tensor.shape[1] + anchor)
                 let (width, height) = (numbers[position] * Float(stride), numbers[position + 1] * Float(stride))
-                guard width > 0, height > 0, width.isFinite, height.isFinite else {
+                guard width >= 0, height >= 0, width.isFinite, height.isFinite else {
                     throw module.inconsistent("an anchor of \(width)×\(height) pixels makes no sense")
                 }
                 return (width, height)

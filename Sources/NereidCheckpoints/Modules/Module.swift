@@ -13,6 +13,7 @@ struct Module: Sendable {
     let qualifiedName: String
     /// Where it is, as the framework names it, such as `model.9.cv1`.
     let path: String
+    let value: CheckpointValue
     private let object: PickledObject
     private let modules: CheckpointValue
 
@@ -23,9 +24,10 @@ struct Module: Sendable {
         }
         guard let modules = object.attribute("_modules"), modules.entries != nil else {
             let found =
-                object.isCall ? "the result of a call of \(Excerpt(object.makerDescription))" : value.description
+                object.isCall ? "the result of a call of \(object.makerDescription)" : value.description
             throw ConversionError.notAModule(path: path, found: found)
         }
+        self.value = value
         self.object = object
         self.modules = modules
         self.path = path
