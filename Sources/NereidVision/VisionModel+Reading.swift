@@ -123,8 +123,7 @@ extension VisionModel {
             size: PixelSize(width: shape[3], height: shape[2]),
             count: count,
             rule: rule,
-            letterbox: letterbox,
-            objects: candidates.count
+            letterbox: letterbox
         )
         return try outputs[prototypes].withFloats(picture: index) { planes in
             try candidates.map { candidate in

@@ -6,7 +6,8 @@ import NereidImaging
 /// Reads `[N, A, 5+C]`: centre x, centre y, width, height in input pixels, objectness, class probabilities.
 ///
 /// A row's score is its objectness times its best class, and both the objectness and the product must pass the threshold:
-/// `non_max_suppression` in YOLOv5's `utils/general.py`.
+/// `non_max_suppression` in YOLOv5's `utils/general.py`. Mask coefficients may follow; that function multiplies them by the
+/// objectness too.
 struct YOLOv5Head: SingleOutputHead {
     let classCount: Int
     let reason: String
@@ -65,4 +66,6 @@ struct YOLOv5Head: SingleOutputHead {
     }
 
     func indexOfExtra(_ value: Int, place: Int, shape: [Int]) -> Int { place * attributes + 5 + classCount + value }
+
+    func indexOfWeight(place: Int, shape: [Int]) -> Int? { place * attributes + 4 }
 }

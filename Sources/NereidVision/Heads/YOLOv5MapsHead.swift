@@ -113,9 +113,10 @@ struct YOLOv5MapsHead: Head {
         let (anchor, cell) = (candidate.place - level.firstCell * anchorCount).quotientAndRemainder(
             dividingBy: level.cells
         )
-        let channel = (index * anchorCount + anchor) * attributes + 5 + classCount
-        return try outputs[maps[level.index]].floats(
-            at: (0..<extra.valueCount).map { (channel + $0) * level.cells + cell }
-        )
+        let channel = (index * anchorCount + anchor) * attributes
+        let channels = [channel + 4] + (0..<extra.valueCount).map { channel + 5 + classCount + $0 }
+        let values = try outputs[maps[level.index]].floats(at: channels.map { $0 * level.cells + cell })
+        // `non_max_suppression` multiplies all that follows the objectness by it, not the classes only.
+        return values.dropFirst().map { $0 * sigmoid(values[0]) }
     }
 }

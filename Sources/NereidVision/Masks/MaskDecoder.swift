@@ -8,7 +8,7 @@ enum MaskRule: Sendable, Equatable {
     /// The sigmoid of the sum, cut to the box, enlarged; above one half is inside. `process_mask` in YOLOv5's
     /// `utils/segment/general.py`.
     case sigmoidThenEnlarge
-    /// The sum itself, cut to the box, enlarged; above zero is inside, and objects without a pixel inside are dropped.
+    /// The sum itself, enlarged, then cut to the box; above zero is inside, and objects without a pixel inside are dropped.
     /// `process_mask` in Ultralytics' `utils/ops.py` and `construct_result` in its segmentation predictor.
     case enlargeLogits
 
@@ -30,17 +30,6 @@ struct MaskDecoder {
     let count: Int
     let rule: MaskRule
     let letterbox: Letterbox
-    /// Whether the box's edges are rounded before the cut. Ultralytics' `crop_mask` does so when a picture has fewer than
-    /// 50 objects.
-    let roundsBoxes: Bool
-
-    init(size: PixelSize, count: Int, rule: MaskRule, letterbox: Letterbox, objects: Int) {
-        self.size = size
-        self.count = count
-        self.rule = rule
-        self.letterbox = letterbox
-        roundsBoxes = rule == .enlargeLogits && objects < 50
-    }
 
     /// The mask of one object.
     ///
@@ -50,22 +39,31 @@ struct MaskDecoder {
     ///   - box: the object's box in pixels of the model's input.
     func mask(_ coefficients: [Float], _ prototypes: Span<Float>, box: Box) -> Mask {
         var builder = MaskBuilder(size: letterbox.picture)
-        let (columns, rows) = crop(box)
-        guard !columns.isEmpty, !rows.isEmpty else { return builder.mask() }
+        let (across, down) = (
+            axis(horizontal: true, from: box.x1, to: box.x2), axis(horizontal: false, from: box.y1, to: box.y2)
+        )
+        let (columns, rows) = (across.crop, down.crop)
+        guard !columns.isEmpty, !rows.isEmpty, let lastRow = down.taps.last else { return builder.mask() }
         let sum = weightedSum(coefficients, prototypes, columns: columns, rows: rows)
-        let across = taps(horizontal: true, crop: columns)
-        let down = taps(horizontal: false, crop: rows)
-        let threshold = rule.threshold
         // One value above the crop, one below it, both outside.
         var line = [Float](repeating: 0, count: rows.count + 2)
-        for tap in across {
-            for row in rows.indices {
-                let start = (row - rows.lowerBound) * columns.count
-                line[row - rows.lowerBound + 1] =
+        for tap in across.taps {
+            for row in 0..<rows.count {
+                let start = row * columns.count
+                line[row + 1] =
                     tap.firstWeight * value(sum, start, tap.first, columns)
                     + tap.secondWeight * value(sum, start, tap.second, columns)
             }
-            addRuns(of: line, crop: rows, down: down, above: threshold, column: tap.pixel, to: &builder)
+            var runStart: Int?
+            for row in down.taps {
+                if isInside(line, row, rows) {
+                    runStart = runStart ?? row.pixel
+                } else if let start = runStart {
+                    builder.add(column: tap.pixel, rows: start..<row.pixel)
+                    runStart = nil
+                }
+            }
+            if let start = runStart { builder.add(column: tap.pixel, rows: start..<lastRow.pixel + 1) }
         }
         return builder.mask()
     }
@@ -74,54 +72,15 @@ struct MaskDecoder {
         columns.contains(column) ? sum[start + column - columns.lowerBound] : 0
     }
 
-    /// Adds what of one of the picture's columns is inside. Neighbouring taps whose two values are on the same side of the
-    /// threshold are not computed one by one: what lies between two numbers is on their side too.
-    private func addRuns(
-        of line: [Float],
-        crop: Range<Int>,
-        down: [Tap],
-        above threshold: Float,
-        column: Int,
-        to builder: inout MaskBuilder
-    ) {
-        var runStart: Int?
-        for tap in down {
-            let first = line[min(max(tap.first - crop.lowerBound + 1, 0), crop.count + 1)]
-            let second = line[min(max(tap.second - crop.lowerBound + 1, 0), crop.count + 1)]
-            let isInside: Bool
-            if first > threshold, second > threshold {
-                isInside = true
-            } else if first <= threshold, second <= threshold {
-                isInside = false
-            } else {
-                isInside = tap.firstWeight * first + tap.secondWeight * second > threshold
-            }
-            if isInside {
-                runStart = runStart ?? tap.pixel
-            } else if let start = runStart {
-                builder.add(column: column, rows: start..<tap.pixel)
-                runStart = nil
-            }
-        }
-        if let start = runStart, let last = down.last { builder.add(column: column, rows: start..<last.pixel + 1) }
-    }
-
-    /// The columns and rows of the prototypes that the box covers.
-    private func crop(_ box: Box) -> (columns: Range<Int>, rows: Range<Int>) {
-        let ratio = (
-            x: Float(size.width) / Float(letterbox.input.width), y: Float(size.height) / Float(letterbox.input.height)
-        )
-        func range(_ from: Float, _ to: Float, _ length: Int) -> Range<Int> {
-            let edges = [from, to].map { edge in
-                let whole = roundsBoxes ? edge.rounded(.toNearestOrEven) : edge.rounded(.up)
-                return Int(min(max(whole, 0), Float(length)))
-            }
-            return edges[0]..<max(edges[1], edges[0])
-        }
-        return (
-            range(box.x1 * ratio.x, box.x2 * ratio.x, size.width),
-            range(box.y1 * ratio.y, box.y2 * ratio.y, size.height)
-        )
+    /// Whether a pixel of a column is inside. What lies between two numbers on one side of the threshold is there too, and
+    /// needs no arithmetic.
+    private func isInside(_ line: [Float], _ tap: Tap, _ crop: Range<Int>) -> Bool {
+        let first = line[min(max(tap.first - crop.lowerBound + 1, 0), crop.count + 1)]
+        let second = line[min(max(tap.second - crop.lowerBound + 1, 0), crop.count + 1)]
+        let threshold = rule.threshold
+        if first > threshold, second > threshold { return true }
+        if first <= threshold, second <= threshold { return false }
+        return tap.firstWeight * first + tap.secondWeight * second > threshold
     }
 
     /// The prototypes' weighted sum within the crop, its sigmoid where the rule says so.
@@ -157,42 +116,57 @@ struct MaskDecoder {
         let secondWeight: Float
     }
 
-    /// A tap for each of the picture's columns (or rows) that the crop reaches, in order.
+    /// What of one direction matters for a box.
+    private struct Axis {
+        /// The columns (or rows) of the prototypes that are looked at; those around them count as 0.
+        var crop = 0..<0
+        /// A tap for each of the picture's columns (or rows) that can be inside, one after another.
+        var taps: [Tap] = []
+    }
+
+    /// The crop and the taps for a box's two edges, in pixels of the model's input.
     ///
     /// The position is that of PyTorch's `interpolate` with `mode="bilinear"` and `align_corners=False`.
-    private func taps(horizontal: Bool, crop: Range<Int>) -> [Tap] {
+    private func axis(horizontal: Bool, from: Float, to: Float) -> Axis {
         let (pixels, length, input) =
             horizontal
             ? (letterbox.picture.width, size.width, letterbox.input.width)
             : (letterbox.picture.height, size.height, letterbox.input.height)
         let scale = Float(length) / Float(input)
-        var taps: [Tap] = []
-        for pixel in pixelRange(horizontal: horizontal, crop: crop, of: pixels, scale: scale) {
-            let place = horizontal ? letterbox.inputX(Float(pixel) + 0.5) : letterbox.inputY(Float(pixel) + 0.5)
-            let position = min(max(place * scale - 0.5, 0), Float(length - 1))
-            let first = Int(position)
-            let part = position - Float(first)
-            taps.append(
+        func bounded(_ place: Float, _ limit: Int) -> Int { Int(min(max(place, 0), Float(limit))) }
+        var axis = Axis()
+        var reach = from...max(from, to)
+        if rule == .sigmoidThenEnlarge {
+            axis.crop =
+                bounded((from * scale).rounded(.up), length)..<bounded((max(from, to) * scale).rounded(.up), length)
+            // Enlarged, the crop reaches half a prototype's pixel further.
+            reach = (Float(axis.crop.lowerBound) - 0.5) / scale...(Float(axis.crop.upperBound) + 0.5) / scale
+            guard !axis.crop.isEmpty else { return axis }
+        }
+        func picture(_ place: Float) -> Float { horizontal ? letterbox.pictureX(place) : letterbox.pictureY(place) }
+        let first = bounded(picture(reach.lowerBound).rounded(.down), pixels)
+        let last = bounded(picture(reach.upperBound).rounded(.up) + 1, pixels)
+        axis.taps.reserveCapacity(max(last - first, 0))
+        for pixel in first..<max(last, first) {
+            // The middle of the pixel, half a pixel of the input beyond the index that PyTorch gives it.
+            let middle = horizontal ? letterbox.inputX(Float(pixel) + 0.5) : letterbox.inputY(Float(pixel) + 0.5)
+            if rule == .enlargeLogits, middle - 0.5 < from || middle - 0.5 >= to { continue }
+            let position = min(max(middle * scale - 0.5, 0), Float(length - 1))
+            let whole = Int(position)
+            let part = position - Float(whole)
+            axis.taps.append(
                 Tap(
                     pixel: pixel,
-                    first: first,
-                    second: min(first + 1, length - 1),
+                    first: whole,
+                    second: min(whole + 1, length - 1),
                     firstWeight: 1 - part,
                     secondWeight: part
                 )
             )
         }
-        return taps
-    }
-
-    /// The picture's columns (or rows) that can be inside: the crop and one prototype's pixel around it.
-    private func pixelRange(horizontal: Bool, crop: Range<Int>, of pixels: Int, scale: Float) -> Range<Int> {
-        func pixel(_ position: Int) -> Float {
-            let place = (Float(position) + 0.5) / scale
-            return horizontal ? letterbox.pictureX(place) : letterbox.pictureY(place)
+        if rule == .enlargeLogits, let first = axis.taps.first, let last = axis.taps.last {
+            axis.crop = first.first..<last.second + 1
         }
-        let first = Int(min(max(pixel(crop.lowerBound - 1).rounded(.down), 0), Float(pixels)))
-        let last = Int(min(max(pixel(crop.upperBound).rounded(.up) + 1, 0), Float(pixels)))
-        return first..<max(last, first)
+        return axis
     }
 }

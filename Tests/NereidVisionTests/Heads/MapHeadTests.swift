@@ -69,12 +69,12 @@ struct MapHeadTests {
         #expect(try Self.candidates(head, sample, .init(confidence: 0)).count == 78)
     }
 
-    @Test("find each YOLOv5 anchor's own mask coefficients")
+    @Test("find each YOLOv5 anchor's own mask coefficients, weighted by its objectness")
     func yolov5Masks() throws {
         var sample = MapSample.yolov5Masks
         for (level, cell, anchor) in [(0, 31, 0), (0, 5, 1), (1, 7, 1)] {
             let mark = Float(level * 100 + cell)
-            sample.write("map\(level)", channel: anchor * 10 + 4, cell: cell, [9, 9, 0, mark, -mark, 0.5])
+            sample.write("map\(level)", channel: anchor * 10 + 4, cell: cell, [0, 9, 0, mark, -mark, 0.5])
         }
         let head = try YOLOv5MapsHead(fitting: sample.evidence)
         #expect(head.extra == .masks(coefficients: 3, prototypes: 2, rule: .sigmoidThenEnlarge))
@@ -83,7 +83,7 @@ struct MapHeadTests {
         let extras = try Self.candidates(head, sample).map {
             try head.extras(of: $0, in: outputs, picture: 1, input: MapSample.input)
         }
-        #expect(extras == [[31, -31, 0.5], [5, -5, 0.5], [107, -107, 0.5]])
+        #expect(extras == [[15.5, -15.5, 0.25], [2.5, -2.5, 0.25], [53.5, -53.5, 0.25]])
     }
 
     @Test("take the mean of YOLOv8's bins, and the best class of each cell", arguments: HeadTests.elements)

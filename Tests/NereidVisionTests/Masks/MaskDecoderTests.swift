@@ -13,7 +13,6 @@ struct MaskDecoderTests {
     struct Sample: Sendable {
         var rule: MaskRule
         var box: Box
-        var objects = 1
         var picture = PixelSize(width: 64, height: 48)
     }
 
@@ -25,7 +24,7 @@ struct MaskDecoderTests {
     static let samples = [MaskRule.sigmoidThenEnlarge, .enlargeLogits].flatMap { rule in
         boxes.flatMap { box in
             [
-                Sample(rule: rule, box: box), Sample(rule: rule, box: box, objects: 80),
+                Sample(rule: rule, box: box),
                 // Taller than the input, and padded at the sides.
                 Sample(rule: rule, box: box, picture: PixelSize(width: 90, height: 144)),
             ]
@@ -45,8 +44,7 @@ struct MaskDecoderTests {
             size: Self.size,
             count: count,
             rule: sample.rule,
-            letterbox: letterbox,
-            objects: sample.objects
+            letterbox: letterbox
         )
         let mask = decoder.mask(coefficients, prototypes.span, box: sample.box)
         let plane = 16 * 12
@@ -54,14 +52,14 @@ struct MaskDecoderTests {
         for (index, coefficient) in coefficients.enumerated() {
             for place in 0..<plane { sum[place] += coefficient * prototypes[index * plane + place] }
         }
-        // YOLOv5 squashes before it cuts; Ultralytics rounds the cut when there are few objects.
-        if sample.rule == .sigmoidThenEnlarge { sum = sum.map { 1 / (1 + exp(-$0)) } }
-        var edges = [sample.box.x1 / 4, sample.box.y1 / 4, sample.box.x2 / 4, sample.box.y2 / 4]
-        if sample.rule == .enlargeLogits, sample.objects < 50 { edges = edges.map { $0.rounded(.toNearestOrEven) } }
-        func value(_ x: Int, _ y: Int) -> Float {
-            let isInside = Float(x) >= edges[0] && Float(x) < edges[2] && Float(y) >= edges[1] && Float(y) < edges[3]
-            return isInside ? sum[y * 16 + x] : 0
+        // YOLOv5 squashes, cuts the prototypes and enlarges; Ultralytics enlarges and cuts the input's pixels.
+        let cutsFirst = sample.rule == .sigmoidThenEnlarge
+        if cutsFirst { sum = sum.map { 1 / (1 + exp(-$0)) } }
+        func covers(_ x: Float, _ y: Float, _ scale: Float) -> Bool {
+            let box = sample.box
+            return x >= box.x1 / scale && x < box.x2 / scale && y >= box.y1 / scale && y < box.y2 / scale
         }
+        func value(_ x: Int, _ y: Int) -> Float { !cutsFirst || covers(Float(x), Float(y), 4) ? sum[y * 16 + x] : 0 }
         for y in 0..<sample.picture.height {
             for x in 0..<sample.picture.width {
                 let place = (
@@ -73,7 +71,14 @@ struct MaskDecoderTests {
                 let part = (x: place.x - Float(x0), y: place.y - Float(y0))
                 let upper = value(x0, y0) * (1 - part.x) + value(x1, y0) * part.x
                 let lower = value(x0, y1) * (1 - part.x) + value(x1, y1) * part.x
-                let mixed = upper * (1 - part.y) + lower * part.y
+                let isCut =
+                    !cutsFirst
+                    && !covers(
+                        letterbox.inputX(Float(x) + 0.5) - 0.5,
+                        letterbox.inputY(Float(y) + 0.5) - 0.5,
+                        1
+                    )
+                let mixed = isCut ? 0 : upper * (1 - part.y) + lower * part.y
                 // At the threshold itself the order of the additions decides.
                 if abs(mixed - sample.rule.threshold) > 1e-5 {
                     #expect(mask.contains(x: x, y: y) == (mixed > sample.rule.threshold), "(\(x), \(y))")
@@ -87,7 +92,7 @@ struct MaskDecoderTests {
     @Test("marks nothing for numbers that are none")
     func notANumber() {
         let letterbox = Letterbox(picture: Self.input, target: Self.input, fit: .square)
-        let decoder = MaskDecoder(size: Self.size, count: 1, rule: .enlargeLogits, letterbox: letterbox, objects: 1)
+        let decoder = MaskDecoder(size: Self.size, count: 1, rule: .enlargeLogits, letterbox: letterbox)
         let prototypes = [Float](repeating: 1, count: 16 * 12)
         let mask = decoder.mask([.nan], prototypes.span, box: Box(x1: 0, y1: 0, x2: 64, y2: 48))
         #expect(mask.isEmpty)
