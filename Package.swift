@@ -38,6 +38,7 @@ let page = [
     "picture.js",
     "results.js",
     "session.js",
+    "shapes.js",
     "stage.css",
     "strip.css",
     "strip.js",

@@ -55,6 +55,7 @@ public struct PageFile: Sendable {
         .script("picture.js", PackageResources.picture_js),
         .script("results.js", PackageResources.results_js),
         .script("session.js", PackageResources.session_js),
+        .script("shapes.js", PackageResources.shapes_js),
         .style("stage.css", PackageResources.stage_css),
         .style("strip.css", PackageResources.strip_css),
         .script("strip.js", PackageResources.strip_js),

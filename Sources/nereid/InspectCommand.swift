@@ -44,7 +44,7 @@ struct InspectCommand: AsyncParsableCommand {
         let names = vision.labels.names
         let shown = names.prefix(20).joined(separator: ", ")
         return [
-            "task         detect",
+            "task         \(vision.task.rawValue)",
             "head         \(vision.headKind.rawValue): \(vision.headReason)",
             "classes      \(names.count): \(shown)\(names.count > 20 ? ", …" : "")",
             "pictures     \(vision.input.size), \(vision.input.fit.rawValue), "
