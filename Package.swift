@@ -39,6 +39,7 @@ let page = [
     "results.js",
     "samples.js",
     "session.js",
+    "shapes.js",
     "stage.css",
     "strip.css",
     "strip.js",

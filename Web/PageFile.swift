@@ -66,6 +66,7 @@ public struct PageFile: Sendable {
         .script("results.js", PackageResources.results_js),
         .script("samples.js", PackageResources.samples_js),
         .script("session.js", PackageResources.session_js),
+        .script("shapes.js", PackageResources.shapes_js),
         .style("stage.css", PackageResources.stage_css),
         .style("strip.css", PackageResources.strip_css),
         .script("strip.js", PackageResources.strip_js),
