@@ -152,6 +152,7 @@ let package = Package(
                 "NereidVision",
                 "NereidImaging",
                 "NereidInference",
+                .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "Yams", package: "Yams"),
