@@ -70,7 +70,8 @@ struct NetworkTranslator {
         return map
     }
 
-    private static let translations = families.reduce(into: [String: ModuleTranslation]()) { all, family in
+    /// What each class computes, by the class's name without its Python module; heads are not among them.
+    static let translations = families.reduce(into: [String: ModuleTranslation]()) { all, family in
         all.merge(family.translations) { first, _ in first }
     }
 
