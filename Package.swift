@@ -37,7 +37,9 @@ let page = [
     "picture-view.js",
     "picture.js",
     "results.js",
+    "samples.js",
     "session.js",
+    "shapes.js",
     "stage.css",
     "strip.css",
     "strip.js",
@@ -83,6 +85,7 @@ let package = Package(
                 "NereidVision",
                 "NereidInference",
                 "NereidImaging",
+                "NereidCheckpoints",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "Logging", package: "swift-log"),
@@ -121,7 +124,9 @@ let package = Package(
         // The page, embedded into the binary.
         .target(
             name: "NereidPage",
+            dependencies: ["CEmbedded"],
             path: "Web",
+            exclude: ["samples"],
             sources: ["PageFile.swift"],
             resources: page.map { .embedInCode($0) },
             swiftSettings: house
@@ -142,6 +147,8 @@ let package = Package(
         .target(
             name: "NereidModels",
             dependencies: [
+                "CEmbedded",
+                "NereidCheckpoints",
                 "NereidVision",
                 "NereidImaging",
                 "NereidInference",
@@ -199,6 +206,8 @@ let package = Package(
             providers: [.apt(["libturbojpeg0-dev"]), .brew(["jpeg-turbo"])]
         ),
         .target(name: "CONNXRuntime"),
+        // The bundled model and the samples of the page, embedded into the binary.
+        .target(name: "CEmbedded"),
 
         // What the tests of several rooms need.
         .target(name: "TestSupport", path: "Tests/Support", swiftSettings: house),
@@ -221,7 +230,7 @@ let package = Package(
             name: "NereidVisionTests",
             dependencies: [
                 "TestSupport",
-                "NereidVision", "NereidImaging", "NereidInference",
+                "NereidVision", "NereidImaging", "NereidInference", "NereidCheckpoints",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
             ],

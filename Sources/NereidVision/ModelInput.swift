@@ -19,9 +19,9 @@ public struct ModelInput: Sendable, Hashable {
     /// Sides must be multiples of this; the network's largest stride.
     public let stride: Int
     /// How pixels become numbers.
-    public let encoding: PixelEncoding
+    public var encoding: PixelEncoding { preprocessing.encoding }
     let elementType: ElementType
-    let placement: Letterbox.Placement
+    let preprocessing: Preprocessing
     let sizeRule: VisionModelConfiguration.SizeRule?
 
     /// How a picture of this size is fitted in.
@@ -30,7 +30,15 @@ public struct ModelInput: Sendable, Hashable {
         if let sizeRule, isSizeFree, picture.height > sizeRule.tallerThan {
             target = PixelSize(width: sizeRule.size, height: sizeRule.size)
         }
-        return Letterbox(picture: picture, target: target, fit: fit, stride: stride, placement: placement)
+        return Letterbox(
+            picture: picture,
+            target: target,
+            fit: fit,
+            stride: stride,
+            placement: preprocessing.placement,
+            resampling: preprocessing.resampling,
+            countsWholePadding: preprocessing.countsWholePadding
+        )
     }
 
     /// The shape of a batch of pictures whose letterboxed size is `size`.
@@ -52,6 +60,7 @@ struct RawInput {
     /// What the file's metadata says of size and stride.
     let metadataSize: PixelSize?
     let stride: Int
+    let metadata: [String: String]
 
     init(graph: GraphDescription, model: String) throws(VisionError) {
         let all = graph.inputs.map(\.description).joined(separator: ", ")
@@ -80,6 +89,7 @@ struct RawInput {
         self.elementType = elementType
         fixedBatch = sizes[0]
         fixedSize = if let height, let width { PixelSize(width: width, height: height) } else { nil }
+        metadata = graph.metadata
         metadataSize = graph.metadata["imgsz"].flatMap(Self.size(metadata:))
         stride = graph.metadata["stride"].flatMap(Self.stride(metadata:)) ?? 32
     }
@@ -90,7 +100,9 @@ struct RawInput {
         configuration: VisionModelConfiguration,
         model: String
     ) throws(VisionError) -> ModelInput {
-        var encoding = kind.pixels
+        var preprocessing = Preprocessing(kind, metadata: metadata)
+        if let resampling = configuration.resampling { preprocessing.resampling = resampling }
+        var encoding = preprocessing.encoding
         encoding.layout = layout
         encoding.element =
             switch elementType {
@@ -106,12 +118,14 @@ struct RawInput {
         if let scale = configuration.scale { encoding.scale = scale }
         if let mean = configuration.mean { encoding.mean = mean }
         if let deviation = configuration.standardDeviation { encoding.standardDeviation = deviation }
-        let fit: Letterbox.Fit = configuration.fit ?? (fixedSize == nil && kind.fit == .square ? .rect : kind.fit)
+        preprocessing.encoding = encoding
+        let usual = preprocessing.fit
+        let fit: Letterbox.Fit = configuration.fit ?? (fixedSize == nil && usual == .square ? .rect : usual)
         if fixedSize != nil, fit == .rect, configuration.fit == .rect {
             throw .inputSize(
                 model: model,
                 asked: "any shape (letterbox: rect)",
-                takes: "exactly \(try nominalSize(configuration, model: model)); use letterbox: square"
+                takes: "exactly \(try nominalSize(configuration, kind: kind, model: model)); use letterbox: square"
             )
         }
         if let rule = configuration.sizeRule {
@@ -125,27 +139,38 @@ struct RawInput {
         }
         return ModelInput(
             name: name,
-            size: try nominalSize(configuration, model: model),
+            size: try nominalSize(configuration, kind: kind, model: model),
             fit: fit,
             isSizeFree: fixedSize == nil,
             fixedBatch: fixedBatch,
             stride: stride,
-            encoding: encoding,
             elementType: elementType,
-            placement: kind.placement,
+            preprocessing: preprocessing,
             sizeRule: configuration.sizeRule
         )
     }
 
-    /// The size that pictures are fitted into: the graph's own, else the settings', the metadata's, or 640 × 640.
-    func nominalSize(_ configuration: VisionModelConfiguration, model: String) throws(VisionError) -> PixelSize {
+    /// The size that pictures are fitted into: the graph's own, else the settings', the metadata's, or 640 × 640; for whole
+    /// pictures' classes 224 × 224, and not bound to the stride.
+    ///
+    /// - Parameter kind: the head, once it is known.
+    func nominalSize(
+        _ configuration: VisionModelConfiguration,
+        kind: HeadKind? = nil,
+        model: String
+    ) throws(VisionError) -> PixelSize {
         if let fixedSize {
             if let asked = configuration.inputSize, asked != fixedSize {
                 throw .inputSize(model: model, asked: asked.description, takes: "exactly \(fixedSize)")
             }
             return fixedSize
         }
-        let size = configuration.inputSize ?? metadataSize ?? PixelSize(width: 640, height: 640)
+        let classifies =
+            (kind ?? configuration.head) == .classifier
+            || (configuration.task ?? metadata["task"].flatMap(VisionTask.init)) == .classify
+        let side = classifies ? 224 : 640
+        let stride = classifies ? 1 : stride
+        let size = configuration.inputSize ?? metadataSize ?? PixelSize(width: side, height: side)
         guard size.width % stride == 0, size.height % stride == 0, size.width > 0, size.height > 0 else {
             throw .inputSize(model: model, asked: size.description, takes: "multiples of \(stride)")
         }
