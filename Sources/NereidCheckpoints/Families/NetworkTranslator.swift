@@ -13,7 +13,7 @@ struct NetworkTranslator {
 
     /// YOLOv9e, the deepest, nests nine.
     static let maximumDepth = 48
-    /// YOLOv9e has 1,473, more than any other.
+    /// YOLOv9e, among the largest, has 1,473.
     static let maximumVisits = 50_000
 
     init(graph: GraphBuilder) {
