@@ -185,6 +185,8 @@ let package = Package(
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "SwiftProtobuf", package: "swift-protobuf"),
             ],
+            // What the generated code is made from.
+            exclude: ["ONNX/onnx.proto"],
             swiftSettings: house
         ),
 

@@ -46,10 +46,13 @@ struct CheckpointContent {
         guard machine.cursor.remaining == 0 else {
             throw part.damaged(
                 at: machine.cursor.position,
-                "\(machine.cursor.remaining) bytes follow the end of the pickle"
+                """
+                \(machine.cursor.remaining) bytes follow the end of the first pickle, \
+                which is not that of a file of torch.save
+                """
             )
         }
-        try machine.table.locateStorages(of: part) { (_, storage, place) throws(CheckpointError) in
+        try machine.table.locateStorages(of: part) { (_, place) throws(CheckpointError) in
             throw .damaged(file: file, place: place, reason: "a tensor's storage is not in the file")
         }
         guard !machine.table.tensors.isEmpty else {
@@ -71,13 +74,21 @@ extension ValueTable {
     ///   - find: Gives the bytes of a key; the place is that where the pickle first names it.
     mutating func locateStorages(
         of part: CheckpointPart,
-        _ find: (String, StorageRecord, CheckpointPlace) throws(CheckpointError) -> ByteExtent
+        _ find: (TextIndex, CheckpointPlace) throws(CheckpointError) -> ByteExtent
     ) throws(CheckpointError) {
+        // A key is looked up once, however many storages it stands for: it may be long.
+        var found: [TextIndex: ByteExtent] = [:]
         for position in storages.indices {
             guard case .key(let key) = storages[position].location else { continue }
             let storage = storages[position]
             let place = part.place(storage.mention.position)
-            let extent = try find(text(key), storage, place)
+            let extent: ByteExtent
+            if let known = found[key] {
+                extent = known
+            } else {
+                extent = try find(key, place)
+                found[key] = extent
+            }
             guard storage.byteOffset <= extent.count, storage.byteCount <= extent.count - storage.byteOffset else {
                 throw .damaged(
                     file: part.file,

@@ -29,13 +29,14 @@ struct LegacyArchive {
         let root = try machine.run()
         position = machine.cursor.position
         let keys = try keys(&position)
-        let extents = try extents(of: keys, machine.table, from: position)
-        try machine.table.locateStorages(of: part) { (key, _, place) throws(CheckpointError) in
-            guard let extent = extents[ExactText(key)] else {
+        let table = machine.table
+        let extents = try extents(of: keys, table, from: position)
+        try machine.table.locateStorages(of: part) { (key, place) throws(CheckpointError) in
+            guard let extent = extents[key] else {
                 throw .damaged(
                     file: file,
                     place: place,
-                    reason: "storage \(Excerpt(key)) is named, but the file does not have it"
+                    reason: "storage \(Excerpt(table.text(key))) is named, but the file does not have it"
                 )
             }
             return extent
@@ -113,11 +114,15 @@ struct LegacyArchive {
             throw damaged(at: start, "the list of storages is \(table.kind(of: root))")
         }
         var keys: [String] = []
+        var seen: Set<TextIndex> = []
         for element in table.lists[Int(list)] {
-            guard let key = table.text(element) else {
+            guard case .text(let key) = table[element] else {
                 throw damaged(at: start, "the list of storages holds \(table.kind(of: element))")
             }
-            keys.append(key)
+            guard seen.insert(key).inserted else {
+                throw damaged(at: start, "storage \(Excerpt(table.text(key))) is listed twice")
+            }
+            keys.append(table.text(key))
         }
         return keys
     }
@@ -127,17 +132,17 @@ struct LegacyArchive {
         of keys: [String],
         _ table: ValueTable,
         from start: Int
-    ) throws(CheckpointError) -> [ExactText: ByteExtent] {
-        var sizes: [ExactText: Int] = [:]
+    ) throws(CheckpointError) -> [TextIndex: ByteExtent] {
+        var sizes: [TextIndex: Int] = [:]
         for storage in table.storages {
             guard case .key(let key) = storage.location else { continue }
-            sizes[ExactText(table.text(key))] = storage.elementType?.byteCount ?? 1
+            sizes[key] = storage.elementType?.byteCount ?? 1
         }
-        var extents: [ExactText: ByteExtent] = [:]
+        var extents: [TextIndex: ByteExtent] = [:]
         var position = start
-        for key in keys.map(ExactText.init) {
-            guard let size = sizes[key] else {
-                throw damaged(at: position, "storage \(Excerpt(key.text)) belongs to no tensor")
+        for name in keys {
+            guard let key = table.textIndex(of: name), let size = sizes[key] else {
+                throw damaged(at: position, "storage \(Excerpt(name)) belongs to no tensor")
             }
             guard bytes.count - position >= 8 else { throw damaged(at: position, "the file ends before its storages") }
             let count = bytes.integer(Int64.self, at: position)
@@ -147,7 +152,7 @@ struct LegacyArchive {
                 throw damaged(
                     at: position,
                     """
-                    storage \(Excerpt(key.text)) has \(count) elements of \(size) bytes, \
+                    storage \(Excerpt(name)) has \(count) elements of \(size) bytes, \
                     but the file ends after \(bytes.count - position) bytes
                     """
                 )

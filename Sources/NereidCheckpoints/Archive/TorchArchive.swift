@@ -25,7 +25,9 @@ struct TorchArchive {
         let part = CheckpointPart(file: file, name: pickle, extent: extent)
         var machine = PickleMachine(bytes, part: part, into: ValueTable(), limits: limits)
         let root = try machine.run()
-        try machine.table.locateStorages(of: part) { (key, _, place) throws(CheckpointError) in
+        let table = machine.table
+        try machine.table.locateStorages(of: part) { (key, place) throws(CheckpointError) in
+            let key = table.text(key)
             guard let extent = try archive.contents(of: "\(folder)/data/\(key)") else {
                 throw .damaged(
                     file: file,

@@ -23,7 +23,7 @@ extension CheckpointValue {
     /// A shared value counts wherever it is used, so a walk that does not remember where it was may still take very
     /// long; bound its steps.
     ///
-    /// - Parameter depth: How many collections and objects may lie inside each other.
+    /// - Parameter depth: How many steps down the deepest value may be.
     /// - Throws: ``CheckpointError/damaged(file:place:reason:)`` or
     ///   ``CheckpointError/limitExceeded(file:place:what:limit:)``.
     public func checkNesting(atMost depth: Int) throws(CheckpointError) {

@@ -105,11 +105,10 @@ extension PickleMachine {
         return value
     }
 
-    /// A set keeps the list that it is made from: copying it could be asked for again and again.
     private mutating func setOf(_ source: ValueIndex?) throws(CheckpointError) -> ValueIndex? {
         guard let source else { return try set([]) }
         switch table[source] {
-        case .list(let list): return try add(.set(list: list), holding: [source])
+        case .list(let list): return try set(table.lists[Int(list)][...])
         case .set: return source
         default: return nil
         }

@@ -29,7 +29,8 @@ struct PickleMachine {
         cursor = PickleCursor(bytes, part: part)
         self.table = table
         self.limits = limits
-        valuesLeft = limits.values
+        // Values are numbered with 32 bits.
+        valuesLeft = min(limits.values, Int(Int32.max))
         // Bytes are decoded from text of the file, once each in an honest file.
         blobBytesLeft = part.extent.count
     }
