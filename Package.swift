@@ -221,7 +221,7 @@ let package = Package(
             name: "NereidVisionTests",
             dependencies: [
                 "TestSupport",
-                "NereidVision", "NereidImaging", "NereidInference",
+                "NereidVision", "NereidImaging", "NereidInference", "NereidCheckpoints",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
             ],

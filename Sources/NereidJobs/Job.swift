@@ -44,8 +44,12 @@ public struct Job: Sendable {
 
 /// The answer to a job.
 public struct JobAnswer: Sendable {
-    /// What the model saw.
+    /// What the model does.
+    public let task: VisionTask
+    /// The objects that the model saw.
     public let detections: [Detection]
+    /// What the whole picture shows, from a model that classifies.
+    public let classifications: [Classification]
     /// The size of the upright picture, in which the boxes count.
     public let size: PixelSize
     /// The picture, if the job asked to keep it.

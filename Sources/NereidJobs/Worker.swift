@@ -17,7 +17,8 @@ public struct Worker: Sendable {
     /// - Parameters:
     ///   - imaging: the threads that decode.
     ///   - limits: what a picture may cost.
-    ///   - appliesOrientation: whether pictures are turned upright as their EXIF data says.
+    ///   - appliesOrientation: whether pictures are turned upright as their EXIF data says, unless their model's settings say
+    ///     that it takes them as they are stored.
     public init(imaging: ImagingPool, limits: DecodingLimits = .init(), appliesOrientation: Bool = true) {
         self.imaging = imaging
         self.limits = limits
@@ -63,7 +64,8 @@ public struct Worker: Sendable {
     }
 
     private func decode(_ job: Job) async -> Result<Decoded, any Error> {
-        let (bytes, limits, appliesOrientation) = (job.picture, limits, appliesOrientation)
+        let (bytes, limits) = (job.picture, limits)
+        let appliesOrientation = appliesOrientation && !job.model.vision.ignoresOrientation
         do {
             return .success(
                 try await imaging.run {
@@ -82,7 +84,9 @@ public struct Worker: Sendable {
 extension JobAnswer {
     fileprivate init(_ prediction: Prediction, _ job: Job, _ decoded: Worker.Decoded) {
         self.init(
+            task: prediction.task,
             detections: prediction.detections,
+            classifications: prediction.classifications,
             size: prediction.picture,
             picture: job.keepsPicture ? decoded.picture : nil,
             timing: JobTiming(
@@ -98,6 +102,13 @@ extension JobAnswer {
     func waited(_ duration: Duration) -> JobAnswer {
         var timing = timing
         timing.queue += duration
-        return JobAnswer(detections: detections, size: size, picture: picture, timing: timing)
+        return JobAnswer(
+            task: task,
+            detections: detections,
+            classifications: classifications,
+            size: size,
+            picture: picture,
+            timing: timing
+        )
     }
 }

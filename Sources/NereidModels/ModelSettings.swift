@@ -50,15 +50,23 @@ public struct ModelSettings: Sendable, Hashable {
 
     /// Every key with what it means and its default, in the order of the documentation.
     public static let keys: [(name: String, meaning: String)] = [
-        ("task", "what the model does: detect"),
+        ("task", "what the model does: \(VisionTask.allCases.map(\.rawValue).joined(separator: ", ")) (the file's)"),
         ("labels", "names of the classes: a list, or a text file with one name a line"),
         ("aliases", "other names that requests may use"),
         ("confidence", "least score of a detection, 0…1 (0.25)"),
         ("iou", "greatest overlap of two objects of one class, 0…1 (0.45)"),
         ("class_agnostic", "whether classes suppress each other (false)"),
         ("max_detections", "most detections in one picture (300)"),
+        ("top_k", "most classes of a picture from a model that classifies (5)"),
         ("input_size", "side of the input, or [width, height] (the file's, else 640)"),
-        ("letterbox", "rect, square or stretch (rect where the input's size is free)"),
+        (
+            "letterbox",
+            "\(Letterbox.Fit.allCases.map(\.rawValue).joined(separator: ", ")) (rect where the input's size is free, "
+                + "crop or crop_first for classes of whole pictures)"
+        ),
+        ("letterbox_precision", "byte or float: whether resized pixels are whole numbers (byte)"),
+        ("orientation", "apply or ignore: what EXIF data say of how the camera was held (apply)"),
+        ("round", "whether boxes are rounded to whole pixels (false)"),
         ("size_rule", "{taller_than: 960, size: 1280}: a larger input for tall pictures"),
         ("head", "how outputs are read: \(HeadKind.allCases.map(\.rawValue).joined(separator: ", ")) (recognised)"),
         ("channels", "rgb or bgr (as the head's training code feeds them)"),
@@ -74,10 +82,7 @@ public struct ModelSettings: Sendable, Hashable {
     ]
 
     private mutating func apply(_ reader: SettingsReader, folder: URL) throws(SettingsReader.Problem) {
-        if let task = try reader.choice("task", of: ["detect", "segment", "pose", "obb", "classify"]), task != "detect"
-        {
-            throw .init("‘task: \(task)’ is not served by this version, which serves detect")
-        }
+        vision.task = try reader.choice("task", of: VisionTask.allCases.map(\.rawValue)).flatMap(VisionTask.init)
         aliases = try reader.strings("aliases") ?? []
         vision.labels = try labels(reader, folder: folder)
         vision.defaults.confidence = try reader.fraction("confidence") ?? vision.defaults.confidence
@@ -85,10 +90,15 @@ public struct ModelSettings: Sendable, Hashable {
         vision.defaults.classAgnostic = try reader.boolean("class_agnostic") ?? false
         vision.defaults.maxDetections =
             try reader.integer("max_detections", in: 1...10_000) ?? vision.defaults.maxDetections
+        vision.defaults.topClasses = try reader.integer("top_k", in: 1...10_000) ?? vision.defaults.topClasses
         vision.inputSize = try reader.size("input_size")
         vision.fit = try reader.choice("letterbox", of: Letterbox.Fit.allCases.map(\.rawValue)).flatMap(
             Letterbox.Fit.init
         )
+        vision.resampling = try reader.choice("letterbox_precision", of: ["byte", "float"])
+            .flatMap { $0 == "float" ? .precise : nil }
+        vision.ignoresOrientation = try reader.choice("orientation", of: ["apply", "ignore"]) == "ignore"
+        vision.roundsBoxes = try reader.boolean("round") ?? false
         vision.sizeRule = try reader.sizeRule("size_rule")
         vision.head = try reader.choice("head", of: ["auto"] + HeadKind.allCases.map(\.rawValue))
             .flatMap(HeadKind.init)

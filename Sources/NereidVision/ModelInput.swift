@@ -19,9 +19,9 @@ public struct ModelInput: Sendable, Hashable {
     /// Sides must be multiples of this; the network's largest stride.
     public let stride: Int
     /// How pixels become numbers.
-    public let encoding: PixelEncoding
+    public var encoding: PixelEncoding { preprocessing.encoding }
     let elementType: ElementType
-    let placement: Letterbox.Placement
+    let preprocessing: Preprocessing
     let sizeRule: VisionModelConfiguration.SizeRule?
 
     /// How a picture of this size is fitted in.
@@ -30,7 +30,15 @@ public struct ModelInput: Sendable, Hashable {
         if let sizeRule, isSizeFree, picture.height > sizeRule.tallerThan {
             target = PixelSize(width: sizeRule.size, height: sizeRule.size)
         }
-        return Letterbox(picture: picture, target: target, fit: fit, stride: stride, placement: placement)
+        return Letterbox(
+            picture: picture,
+            target: target,
+            fit: fit,
+            stride: stride,
+            placement: preprocessing.placement,
+            resampling: preprocessing.resampling,
+            countsWholePadding: preprocessing.countsWholePadding
+        )
     }
 
     /// The shape of a batch of pictures whose letterboxed size is `size`.
@@ -52,6 +60,7 @@ struct RawInput {
     /// What the file's metadata says of size and stride.
     let metadataSize: PixelSize?
     let stride: Int
+    let metadata: [String: String]
 
     init(graph: GraphDescription, model: String) throws(VisionError) {
         let all = graph.inputs.map(\.description).joined(separator: ", ")
@@ -80,6 +89,7 @@ struct RawInput {
         self.elementType = elementType
         fixedBatch = sizes[0]
         fixedSize = if let height, let width { PixelSize(width: width, height: height) } else { nil }
+        metadata = graph.metadata
         metadataSize = graph.metadata["imgsz"].flatMap(Self.size(metadata:))
         stride = graph.metadata["stride"].flatMap(Self.stride(metadata:)) ?? 32
     }
@@ -90,7 +100,9 @@ struct RawInput {
         configuration: VisionModelConfiguration,
         model: String
     ) throws(VisionError) -> ModelInput {
-        var encoding = kind.pixels
+        var preprocessing = Preprocessing(kind, metadata: metadata)
+        if let resampling = configuration.resampling { preprocessing.resampling = resampling }
+        var encoding = preprocessing.encoding
         encoding.layout = layout
         encoding.element =
             switch elementType {
@@ -106,7 +118,9 @@ struct RawInput {
         if let scale = configuration.scale { encoding.scale = scale }
         if let mean = configuration.mean { encoding.mean = mean }
         if let deviation = configuration.standardDeviation { encoding.standardDeviation = deviation }
-        let fit: Letterbox.Fit = configuration.fit ?? (fixedSize == nil && kind.fit == .square ? .rect : kind.fit)
+        preprocessing.encoding = encoding
+        let usual = preprocessing.fit
+        let fit: Letterbox.Fit = configuration.fit ?? (fixedSize == nil && usual == .square ? .rect : usual)
         if fixedSize != nil, fit == .rect, configuration.fit == .rect {
             throw .inputSize(
                 model: model,
@@ -130,9 +144,8 @@ struct RawInput {
             isSizeFree: fixedSize == nil,
             fixedBatch: fixedBatch,
             stride: stride,
-            encoding: encoding,
             elementType: elementType,
-            placement: kind.placement,
+            preprocessing: preprocessing,
             sizeRule: configuration.sizeRule
         )
     }

@@ -36,7 +36,7 @@ public struct NonMaximumSuppression: Sendable, Hashable {
 
     /// Candidates by falling score; equal ones stay in their order.
     static func sorted(_ candidates: [Candidate]) -> [Candidate] {
-        // Sorting (score, index) pairs moves 8 bytes instead of 32 and makes the tie rule explicit.
+        // Sorting (score, index) pairs moves 8 bytes instead of 48 and makes the tie rule explicit.
         let order = candidates.indices
             .map { (score: candidates[$0].score, index: Int32($0)) }
             .sorted { $0.score != $1.score ? $0.score > $1.score : $0.index < $1.index }

@@ -9,6 +9,8 @@ public enum VisionError: Error, Sendable, Equatable, CustomStringConvertible {
     case unknownHead(model: String, outputs: String, tried: [String])
     /// The head asked for in the settings does not fit the outputs.
     case headDoesNotFit(model: String, head: String, outputs: String, reason: String)
+    /// The model can't do what its settings say it does.
+    case taskDoesNotFit(model: String, task: String, does: String)
     /// The labels given do not match the model's number of classes.
     case labelCount(model: String, labels: Int, classes: Int)
     /// A size was asked for that the model can't take.
@@ -35,6 +37,11 @@ public enum VisionError: Error, Sendable, Equatable, CustomStringConvertible {
             """
             model ‘\(model)’: its settings ask for the head ‘\(head)’, which does not fit its outputs \(outputs): \
             \(reason). Remove ‘head’ from the settings to have it recognised, or correct it
+            """
+        case .taskDoesNotFit(let model, let task, let does):
+            """
+            model ‘\(model)’: its settings say ‘task: \(task)’, but its outputs are those of the task ‘\(does)’. \
+            Remove ‘task’ from the settings, or correct it
             """
         case .labelCount(let model, let labels, let classes):
             """

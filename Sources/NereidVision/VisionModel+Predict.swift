@@ -46,24 +46,35 @@ extension VisionModel {
         let filled = clock.now
         let run = try await session.run([tensor])
         let answered = clock.now
-        var predictions: [Prediction] = []
-        for (index, request) in batch.enumerated() {
-            predictions.append(
-                Prediction(
-                    detections: try detections(in: run.outputs, at: index, request.letterbox, request.options),
-                    picture: request.picture.size,
-                    timing: .init(
-                        letterbox: filled - begun,
-                        waited: run.waited,
-                        inference: run.ran,
-                        postprocessing: .zero
-                    )
+        // Masks are work for milliseconds each; boxes are read while others wait.
+        let readings =
+            task == .segment
+            ? try await imaging.run { [self] in try read(run.outputs, batch) }
+            : try read(run.outputs, batch)
+        let postprocessing = (clock.now - answered) / max(batch.count, 1)
+        return zip(batch, readings).map { request, reading in
+            Prediction(
+                task: task,
+                detections: reading.detections,
+                classifications: reading.classifications,
+                picture: request.picture.size,
+                timing: .init(
+                    letterbox: filled - begun,
+                    waited: run.waited,
+                    inference: run.ran,
+                    postprocessing: postprocessing
                 )
             )
         }
-        let postprocessing = (clock.now - answered) / max(batch.count, 1)
-        for index in predictions.indices { predictions[index].timing.postprocessing = postprocessing }
-        return predictions
+    }
+
+    private func read(
+        _ outputs: [Tensor],
+        _ batch: [(picture: Picture, letterbox: Letterbox, options: PredictionOptions)]
+    ) throws -> [Reading] {
+        try batch.enumerated().map { index, request in
+            try read(outputs, at: index, request.letterbox, request.options)
+        }
     }
 
     /// The tensor that the engine gets for a picture, for measuring the engine alone. Blocks its thread for milliseconds.
@@ -85,58 +96,5 @@ extension VisionModel {
                 try letterbox.render(picture, as: input.encoding, into: &memory, at: index * bytes)
             }
         }
-    }
-
-    /// The detections of one picture of a batch, in its own coordinates.
-    private func detections(
-        in outputs: [Tensor],
-        at index: Int,
-        _ letterbox: Letterbox,
-        _ options: PredictionOptions
-    ) throws -> [Detection] {
-        let filter = CandidateFilter(
-            confidence: options.confidence ?? defaults.confidence,
-            classes: options.classes
-        )
-        let candidates: [Candidate]
-        do {
-            candidates = try head.candidates(in: outputs, picture: index, input: letterbox.input, filter: filter)
-                .filter { $0.box.isFinite && $0.score.isFinite }
-        } catch let misfit as HeadMisfit {
-            throw VisionError.unexpectedOutput(model: name, reason: misfit.reason)
-        }
-        let most = options.maxDetections ?? defaults.maxDetections
-        let chosen: [Candidate]
-        if head.needsSuppression {
-            let suppression = NonMaximumSuppression(
-                iou: options.iou ?? defaults.iou,
-                classAgnostic: options.classAgnostic ?? defaults.classAgnostic,
-                maxDetections: most
-            )
-            chosen = suppression(candidates)
-        } else {
-            chosen = Array(NonMaximumSuppression.sorted(candidates).prefix(most))
-        }
-        return chosen.map { candidate in
-            Detection(
-                box: letterbox.pictureBox(candidate.box),
-                score: candidate.score,
-                classID: candidate.classID,
-                label: labels[candidate.classID]
-            )
-        }
-    }
-}
-
-extension Letterbox {
-    /// A box of the input in pixels of the picture, clipped to it.
-    func pictureBox(_ box: Box) -> Box {
-        let (width, height) = (Float(picture.width), Float(picture.height))
-        return Box(
-            x1: min(max(pictureX(box.x1), 0), width),
-            y1: min(max(pictureY(box.y1), 0), height),
-            x2: min(max(pictureX(box.x2), 0), width),
-            y2: min(max(pictureY(box.y2), 0), height)
-        )
     }
 }

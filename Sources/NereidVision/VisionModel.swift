@@ -5,13 +5,15 @@ public import Logging
 public import NereidImaging
 public import NereidInference
 
-/// A model that answers pictures with detections.
+/// A model that answers pictures: with the objects in them, or with what the whole shows.
 ///
 /// It owns a session of an engine and knows the way there and back: letterboxing, the head, suppression, and the picture's
 /// own coordinates. It may be asked from any number of tasks at once; the session bounds how many run together.
 public final class VisionModel: Sendable {
     /// What it is called in logs and errors.
     public let name: String
+    /// What it does.
+    public let task: VisionTask
     /// What it takes.
     public let input: ModelInput
     /// Which head reads its outputs.
@@ -26,11 +28,15 @@ public final class VisionModel: Sendable {
     public let session: any Session
     /// The most pictures in one run of the engine.
     public let maxBatch: Int
+    /// Whether pictures are to be decoded as they are stored, without being turned upright.
+    public let ignoresOrientation: Bool
+    let roundsBoxes: Bool
     let head: any Head
     let imaging: ImagingPool
 
     private init(
         name: String,
+        task: VisionTask,
         input: ModelInput,
         headKind: HeadKind,
         head: any Head,
@@ -40,6 +46,9 @@ public final class VisionModel: Sendable {
         imaging: ImagingPool
     ) {
         self.name = name
+        self.task = task
+        self.ignoresOrientation = configuration.ignoresOrientation
+        self.roundsBoxes = configuration.roundsBoxes
         self.input = input
         self.headKind = headKind
         self.headReason = head.reason
@@ -69,7 +78,7 @@ public final class VisionModel: Sendable {
     ///   - configuration: what is known beyond the file.
     ///   - imaging: the threads on which pictures are fitted into the input.
     ///   - logger: told which head was taken and why.
-    /// - Throws: ``VisionError`` when the graph is not a detector that Nereid knows; the engine's error when it can't be
+    /// - Throws: ``VisionError`` when the graph's outputs are none that Nereid knows; the engine's error when it can't be
     ///   loaded or run.
     public static func load(
         _ graph: GraphSource,
@@ -111,9 +120,15 @@ public final class VisionModel: Sendable {
         let evidence = HeadEvidence(
             outputs: zip(session.graph.outputs, outputs).map { .init(name: $0.name, shape: $1.shape) },
             input: size,
-            labelCount: fileLabels?.count
+            labelCount: fileLabels?.count,
+            task: metadata["task"].flatMap(VisionTask.init) ?? configuration.task,
+            metadata: metadata
         )
         let (kind, head) = try HeadRecognition.head(for: evidence, asked: configuration.head, model: name)
+        let task = configuration.task ?? head.task
+        guard task == head.task || (task == .detect && head.task != .classify) else {
+            throw VisionError.taskDoesNotFit(model: name, task: task.rawValue, does: head.task.rawValue)
+        }
         if let given = configuration.labels, head.classCount > 0, given.count != head.classCount {
             throw VisionError.labelCount(model: name, labels: given.count, classes: head.classCount)
         }
@@ -122,13 +137,14 @@ public final class VisionModel: Sendable {
         logger.info(
             "model loaded",
             metadata: [
-                "model": "\(name)", "head": "\(kind.rawValue)", "because": "\(head.reason)",
+                "model": "\(name)", "task": "\(task.rawValue)", "head": "\(kind.rawValue)", "because": "\(head.reason)",
                 "input": "\(input.size) \(input.fit.rawValue)", "classes": "\(labels.count)",
                 "device": "\(session.device)", "instances": "\(session.instances)", "threads": "\(session.threads)",
             ]
         )
         return VisionModel(
             name: name,
+            task: task,
             input: input,
             headKind: kind,
             head: head,

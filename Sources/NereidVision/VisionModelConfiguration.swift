@@ -6,6 +6,8 @@ public import NereidInference
 
 /// What can be said about a model beyond what its file says itself. Everything left `nil` is found out.
 public struct VisionModelConfiguration: Sendable, Hashable {
+    /// What the model does; `nil`: what its file and its outputs say. A model that gives more may be asked for `detect`.
+    public var task: VisionTask?
     /// The head that reads the outputs; `nil`: recognised by their shapes.
     public var head: HeadKind?
     /// Names of the classes, in the order of training; `nil`: from the file's metadata, else `class 0`, `class 1`, …
@@ -19,6 +21,13 @@ public struct VisionModelConfiguration: Sendable, Hashable {
     /// How pictures are fitted into the input; `nil`: `rect` where the input's size is free, else what the head's training
     /// code does.
     public var fit: Letterbox.Fit?
+    /// How pictures are resized; `nil`: as the head's training code does.
+    public var resampling: Letterbox.Resampling?
+    /// Whether boxes are rounded to whole pixels of the picture, halves to even; `false`.
+    public var roundsBoxes = false
+    /// Whether pictures are taken as they are stored, whatever their EXIF data say of how the camera was held; `false`.
+    /// Only those who decode for the model can heed it.
+    public var ignoresOrientation = false
     /// The order of the channels; `nil`: what the head's training code feeds.
     public var channels: PixelEncoding.Channels?
     /// What a pixel's 0…255 is multiplied by; `nil`: what the head's training code does.

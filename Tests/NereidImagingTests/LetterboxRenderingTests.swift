@@ -30,7 +30,7 @@ struct LetterboxRenderingTests {
     )
     func bilinear(picture: (Int, Int), target: (Int, Int)) throws {
         let picture = try Picture.noise(width: picture.0, height: picture.1)
-        for fit in Letterbox.Fit.allCases {
+        for fit in [Letterbox.Fit.rect, .square, .stretch] {
             let target = PixelSize(width: target.0, height: target.1)
             let box = Letterbox(picture: picture.size, target: target, fit: fit)
             let rendered = try box.renderedPixels(picture)
@@ -152,7 +152,7 @@ struct LetterboxRenderingTests {
         let undefined = PixelEncoding(element: .uint8, scale: 1, standardDeviation: .zero)
         #expect(try box.rendered(picture, as: undefined) == [0, 255, 255])
         for pixel in UInt8.min...UInt8.max {
-            #expect(PixelEncoding().value(of: pixel, channel: 0) == Float(pixel) / 255)
+            #expect(PixelEncoding().value(of: Float(pixel), channel: 0) == Float(pixel) / 255)
         }
         #expect(PixelEncoding(scale: 0.3).value(of: 10, channel: 2) == 3)
     }

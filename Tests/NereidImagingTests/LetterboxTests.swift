@@ -33,6 +33,18 @@ struct LetterboxTests {
         #expect(abs(odd.verticalPadding - 106.666_67) < 1e-4)
     }
 
+    @Test("scales back by whole pixels of padding where that is the framework's way")
+    func wholePadding() {
+        let odd = Letterbox(
+            picture: PixelSize(width: 1800, height: 1200),
+            target: PixelSize(width: 640, height: 640),
+            fit: .square,
+            countsWholePadding: true
+        )
+        #expect((odd.top, odd.verticalPadding) == (106, 106))
+        #expect(abs(odd.pictureY(106)) < 1e-4)
+    }
+
     @Test("takes both sides from the target when it stretches")
     func stretch() {
         let picture = PixelSize(width: 100, height: 50)

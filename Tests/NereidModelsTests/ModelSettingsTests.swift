@@ -26,8 +26,12 @@ struct ModelSettingsTests {
             iou: 0.6
             class_agnostic: true
             max_detections: 50
+            top_k: 3
             input_size: [1280, 736]
             letterbox: stretch
+            letterbox_precision: float
+            orientation: ignore
+            round: true
             size_rule: {taller_than: 960, size: 1280}
             head: yolov8
             channels: bgr
@@ -43,6 +47,7 @@ struct ModelSettingsTests {
             """
         )
         var expected = ModelSettings()
+        expected.vision.task = .detect
         expected.aliases = ["benthic", "bottom"]
         expected.vision.labels = ["urchin", "sea star", "3"]
         expected.vision.defaults.confidence = 0.4
@@ -50,7 +55,11 @@ struct ModelSettingsTests {
         expected.vision.defaults.classAgnostic = true
         expected.vision.defaults.maxDetections = 50
         expected.vision.inputSize = PixelSize(width: 1280, height: 736)
+        expected.vision.defaults.topClasses = 3
         expected.vision.fit = .stretch
+        expected.vision.resampling = .precise
+        expected.vision.ignoresOrientation = true
+        expected.vision.roundsBoxes = true
         expected.vision.sizeRule = .init(tallerThan: 960, size: 1280)
         expected.vision.head = .yolov8
         expected.vision.channels = .bgr
@@ -68,9 +77,28 @@ struct ModelSettingsTests {
         #expect(try Self.settings(yaml) == ModelSettings())
     }
 
+    @Test("know every task and every way to fit a picture")
+    func choices() throws {
+        for task in VisionTask.allCases { #expect(try Self.settings("task: \(task.rawValue)").vision.task == task) }
+        for fit in Letterbox.Fit.allCases { #expect(try Self.settings("letterbox: \(fit.rawValue)").vision.fit == fit) }
+    }
+
     @Test("may leave to Nereid what it finds out itself")
     func automatic() throws {
-        let settings = try Self.settings("head: auto\ndevice: auto\nengine: auto\ninput_size: 320\nchannels: rgb")
+        let settings = try Self.settings(
+            """
+            head: auto
+            device: auto
+            engine: auto
+            input_size: 320
+            channels: rgb
+            letterbox_precision: byte
+            orientation: apply
+            round: false
+            """
+        )
+        #expect(settings.vision.resampling == nil)
+        #expect(!settings.vision.ignoresOrientation && !settings.vision.roundsBoxes)
         #expect(settings.vision.head == nil)
         #expect(settings.vision.session.device == .auto)
         #expect(settings.vision.inputSize == PixelSize(width: 320, height: 320))
@@ -83,7 +111,10 @@ struct ModelSettingsTests {
         ("just words", "it must be a mapping of settings to values"),
         ("a: [1", "it is not YAML: "),
         ("iou: 0.5\niou: 0.6", "iou"),
-        ("task: classify", "‘task: classify’ is not served by this version, which serves detect"),
+        ("top_k: 0", "‘top_k’ must be a whole number from 1 to 10000"),
+        ("letterbox_precision: double", "‘letterbox_precision: double’ is none of byte, float"),
+        ("orientation: sideways", "‘orientation: sideways’ is none of apply, ignore"),
+        ("round: up", "‘round’ must be true or false"),
         ("task: dream", "‘task: dream’ is none of detect, segment, pose, obb, classify"),
         ("task: [detect]", "‘task’ must be a word"),
         ("labels: {0: a}", "‘labels’ must be a list of words"),

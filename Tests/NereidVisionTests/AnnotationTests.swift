@@ -98,4 +98,88 @@ struct AnnotationTests {
         #expect(Colour(red: 255, green: 255, blue: 0).ink == Colour(red: 0, green: 0, blue: 0))
         #expect(Colour(red: 0, green: 0, blue: 255).ink == Colour(red: 255, green: 255, blue: 255))
     }
+
+    @Test("tints the pixels of an object and leaves the others as they are")
+    func mask() throws {
+        let size = PixelSize(width: 400, height: 300)
+        var builder = MaskBuilder(size: size)
+        for column in 150..<200 { builder.add(column: column, rows: 160..<190) }
+        var detection = Self.detection(Box(x1: 100, y1: 120, x2: 300, y2: 250))
+        detection.mask = builder.mask()
+        let picture = try Annotation.draw([detection], on: .blocks([], width: 400, height: 300))
+        let colour = Self.bytes(Colour(classID: 0))
+        let tinted = zip(colour, Self.background).map { UInt8((Int($0) * 115 + Int($1) * 140) / 255) }
+        for (x, y) in [(150, 160), (199, 189), (170, 175)] { #expect(picture.pixel(x: x, y: y) == tinted) }
+        for (x, y) in [(149, 160), (200, 189), (170, 159), (170, 190)] {
+            #expect(picture.pixel(x: x, y: y) == Self.background)
+        }
+        // A mask of another picture is not drawn.
+        detection.mask = Mask(size: PixelSize(width: 2, height: 2), counts: [0, 4])
+        let plain = try Annotation.draw([detection], on: .blocks([], width: 400, height: 300))
+        #expect(plain.pixel(x: 0, y: 0) == Self.background)
+    }
+
+    @Test("draws keypoints that are to be seen, each in a colour of its own")
+    func keypoints() throws {
+        var detection = Self.detection(Box(x1: 100, y1: 120, x2: 300, y2: 250))
+        detection.keypoints = [
+            Keypoint(x: 150, y: 180, score: 0.9), Keypoint(x: 200, y: 180, score: 0.1), Keypoint(x: 250, y: 180),
+            Keypoint(x: 400, y: 300, score: 1),
+        ]
+        let picture = try Annotation.draw([detection], on: .blocks([], width: 400, height: 300))
+        #expect(picture.pixel(x: 150, y: 180) == Self.bytes(Colour(classID: 0)))
+        #expect(picture.pixel(x: 150, y: 185) == [0, 0, 0])
+        #expect(picture.pixel(x: 150, y: 186) == Self.background)
+        #expect(picture.pixel(x: 200, y: 180) == Self.background)
+        #expect(picture.pixel(x: 250, y: 180) == Self.bytes(Colour(classID: 2)))
+        #expect(picture.pixel(x: 399, y: 299) == Self.bytes(Colour(classID: 3)))
+    }
+
+    @Test("draws turned boxes along their sides, and nothing of the box around them")
+    func rotation() throws {
+        var detection = Self.detection(Box(x1: 100, y1: 100, x2: 300, y2: 200))
+        detection.rotation = RotatedBox(centre: Point(x: 200, y: 150), width: 100, height: 60, angle: .pi / 4)
+        let picture = try Annotation.draw([detection], on: .blocks([], width: 400, height: 300))
+        let colour = Self.bytes(Colour(classID: 0))
+        for corner in detection.rotation?.corners ?? [] {
+            #expect(picture.pixel(x: Int(corner.x), y: Int(corner.y)) == colour)
+        }
+        // The middle of a side lies half the height across from the centre.
+        let half = 30 / Float(2).squareRoot()
+        #expect(picture.pixel(x: Int(200 - half), y: Int(150 + half)) == colour)
+        #expect(picture.pixel(x: 200, y: 150) == Self.background)
+        #expect(picture.pixel(x: 100, y: 199) == Self.background)
+    }
+
+    @Test(
+        "survives turned boxes far outside",
+        arguments: [
+            RotatedBox(centre: Point(x: 1e30, y: -1e30), width: 1e30, height: 5, angle: 1),
+            RotatedBox(centre: Point(x: 0, y: 0), width: 1e9, height: 1e9, angle: 0.3),
+            RotatedBox(centre: Point(x: 5, y: 5), width: 0, height: 0, angle: 0),
+        ]
+    )
+    func farAway(rotation: RotatedBox) throws {
+        var detection = Self.detection(Box(x1: 0, y1: 0, x2: 40, y2: 30))
+        detection.rotation = rotation
+        let picture = try Annotation.draw([detection], on: .blocks([], width: 64, height: 64))
+        #expect(picture.size == PixelSize(width: 64, height: 64))
+    }
+
+    @Test("lists the classes of a whole picture at its top left corner")
+    func classes() throws {
+        let classifications = [
+            Classification(classID: 3, label: "reef", score: 0.75),
+            Classification(classID: 1, label: "sand", score: 0.2),
+        ]
+        let picture = try Annotation.draw(
+            [],
+            classifications: classifications,
+            on: .blocks([], width: 400, height: 300)
+        )
+        #expect(picture.pixel(x: 0, y: 0) == Self.bytes(Colour(classID: 3)))
+        #expect(picture.pixel(x: 0, y: 18) == Self.bytes(Colour(classID: 1)))
+        #expect(picture.pixel(x: 0, y: 40) == Self.background)
+        #expect(picture.pixel(x: 399, y: 0) == Self.background)
+    }
 }

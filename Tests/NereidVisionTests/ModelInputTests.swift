@@ -115,7 +115,7 @@ struct ModelInputTests {
     func training() throws {
         let graph = Self.graph(Self.fixed(1, 3, 416, 416))
         let yolox = try Self.input(graph, .yolox)
-        #expect((yolox.encoding.channels, yolox.encoding.scale, yolox.placement) == (.bgr, 1, .topLeft))
+        #expect((yolox.encoding.channels, yolox.encoding.scale, yolox.preprocessing.placement) == (.bgr, 1, .topLeft))
         let ssd = try Self.input(graph, .ssd)
         #expect((ssd.encoding.mean[0], ssd.encoding.standardDeviation[0], ssd.fit) == (127, 128, .stretch))
         #expect(try Self.input(graph, .fastestV2).encoding.channels == .bgr)

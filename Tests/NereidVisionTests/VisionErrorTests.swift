@@ -20,6 +20,10 @@ struct VisionErrorTests {
             ["‘yolox’", "y [1]", "too few", "Remove ‘head’"]
         ),
         (
+            .taskDoesNotFit(model: "reef", task: "pose", does: "detect"),
+            ["‘task: pose’", "the task ‘detect’", "Remove ‘task’"]
+        ),
+        (
             .labelCount(model: "reef", labels: 2, classes: 3),
             ["3 classes", "2 labels", "Give one label for each class"]
         ),

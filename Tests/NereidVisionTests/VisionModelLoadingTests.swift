@@ -26,6 +26,17 @@ struct VisionModelLoadingTests {
         #expect(try await Fixtures.model("blocks-v8") { $0.head = .yolov8 }.headKind == .yolov8)
     }
 
+    @Test("fails when the settings name a task that the outputs are not of")
+    func task() async throws {
+        #expect(try await Fixtures.model("blocks-v8").task == .detect)
+        await #expect(throws: VisionError.taskDoesNotFit(model: "blocks-v8", task: "segment", does: "detect")) {
+            try await Fixtures.model("blocks-v8") { $0.task = .segment }
+        }
+        await #expect(throws: VisionError.taskDoesNotFit(model: "blocks-v8", task: "classify", does: "detect")) {
+            try await Fixtures.model("blocks-v8") { $0.task = .classify }
+        }
+    }
+
     @Test("fails when there are not as many labels as classes")
     func labelCount() async {
         await #expect(throws: VisionError.labelCount(model: "blocks-v8", labels: 2, classes: 3)) {

@@ -122,6 +122,20 @@ struct VisionModelTests {
         #expect(given.labels.names == ["a", "b", "c"])
     }
 
+    @Test("rounds boxes to whole pixels if told to")
+    func rounding() async throws {
+        let model = try await Fixtures.model("blocks-v8") { $0.roundsBoxes = true }
+        // Cells of 16 input pixels are 9.6 pixels of this picture.
+        let picture = try Picture.blocks([Block(.red, column: 1, row: 1)], width: 96, height: 96, side: 10)
+        let found = try await model.predict([picture], options: .init(confidence: 0.05))[0].detections
+        try #require(!found.isEmpty)
+        for detection in found {
+            for edge in [detection.box.x1, detection.box.y1, detection.box.x2, detection.box.y2] {
+                #expect(edge == edge.rounded())
+            }
+        }
+    }
+
     @Test("finds classes by name and by number, and says which there are")
     func classIDs() async throws {
         let model = try await Fixtures.model("blocks-v8")

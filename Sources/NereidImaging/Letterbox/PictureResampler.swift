@@ -6,7 +6,7 @@
 /// The pixels are those of OpenCV's `resize` with `INTER_LINEAR` on 8-bit pixels: bilinear without antialiasing, in
 /// fixed point. Two sizes are exceptions there, and so here: equal sizes copy, and exactly half of each side averages
 /// four pixels.
-struct PictureResampler: ~Copyable {
+struct PictureResampler: RowResampler, ~Copyable {
     private enum Method {
         case copy
         case halve
@@ -20,13 +20,17 @@ struct PictureResampler: ~Copyable {
     }
 
     private let source: PixelSize
+    /// Bytes from one source row to the next.
+    private let stride: Int
     private let target: PixelSize
     private let method: Method
     private var upper: Line
     private var lower: Line
 
-    init(from source: PixelSize, to target: PixelSize) {
+    /// - Parameter stride: Bytes from one source row to the next: more than three a pixel in a part of a picture.
+    init(from source: PixelSize, stride: Int, to target: PixelSize) {
         self.source = source
+        self.stride = stride
         self.target = target
         if source == target {
             method = .copy
@@ -50,7 +54,7 @@ struct PictureResampler: ~Copyable {
     ) {
         switch method {
         case .copy:
-            let start = y * source.width * 3
+            let start = y * stride
             _ = row.update(fromContentsOf: pixels[start..<start + row.count])
         case .halve:
             halve(pixels, row: y, into: row)
@@ -66,7 +70,6 @@ struct PictureResampler: ~Copyable {
         row y: Int,
         into row: UnsafeMutableBufferPointer<UInt8>
     ) {
-        let stride = source.width * 3
         var from = y * 2 * stride
         for to in Swift.stride(from: 0, to: row.count, by: 3) {
             for channel in from..<from + 3 {
@@ -89,23 +92,24 @@ struct PictureResampler: ~Copyable {
             swap(&upper, &lower)
         }
         if upper.row != tap.first {
-            Self.stretch(pixels, row: tap.first, width: source.width, across: across, into: &upper)
+            Self.stretch(pixels, row: tap.first, stride: stride, across: across, into: &upper)
         }
         // A row without weight is not worth its work: shrinking by odd whole factors never needs the second.
         if lower.row != tap.second, tap.secondWeight != 0 {
-            Self.stretch(pixels, row: tap.second, width: source.width, across: across, into: &lower)
+            Self.stretch(pixels, row: tap.second, stride: stride, across: across, into: &lower)
         }
     }
 
     private static func stretch(
         _ pixels: UnsafeBufferPointer<UInt8>,
         row: Int,
-        width: Int,
+        stride: Int,
         across: [BilinearAxis.Tap],
         into line: inout Line
     ) {
         line.row = row
-        let pixels = UnsafeBufferPointer(rebasing: pixels[row * width * 3..<(row + 1) * width * 3])
+        // The last row of a part of a picture ends before its stride does.
+        let pixels = UnsafeBufferPointer(rebasing: pixels[row * stride..<min((row + 1) * stride, pixels.count)])
         line.values.withUnsafeMutableBufferPointer { values in
             across.withUnsafeBufferPointer { taps in
                 var to = 0

@@ -78,17 +78,17 @@ public struct PixelEncoding: Sendable, Hashable {
         input.width * input.height * 3 * element.byteCount
     }
 
-    /// The value of `pixel` in the model's channel number `channel`, 0 to 2.
-    func value(of pixel: UInt8, channel: Int) -> Float {
+    /// The value of `pixel`, 0 to 255, in the model's channel number `channel`, 0 to 2.
+    func value(of pixel: Float, channel: Int) -> Float {
         let divisor = (1 / scale).rounded()
-        let scaled = 1 / divisor == scale ? Float(pixel) / divisor : Float(pixel) * scale
+        let scaled = 1 / divisor == scale ? pixel / divisor : pixel * scale
         return (scaled - mean[channel]) / standardDeviation[channel]
     }
 
     /// For each of the model's channels the elements that stand for the 256 pixel values, one channel after another.
     func table<E>(_ convert: (Float) -> E) -> [E] {
         (0..<3).flatMap { channel in
-            (0...255).map { convert(value(of: UInt8($0), channel: channel)) }
+            (0...255).map { convert(value(of: Float($0), channel: channel)) }
         }
     }
 }

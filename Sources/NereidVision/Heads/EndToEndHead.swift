@@ -4,10 +4,12 @@
 import NereidImaging
 
 /// Reads `[N, K, 6]`: left, top, right, bottom in input pixels, score, class number; the network has chosen its K best
-/// itself, and no two of them are one object. YOLOv10 and YOLO26 export this.
+/// itself, and no two of them are one object. YOLOv10 and YOLO26 export this. Mask coefficients, keypoints or an angle may
+/// follow in each row; with an angle, the first four are centre and size.
 struct EndToEndHead: SingleOutputHead {
     let classCount: Int
     let reason: String
+    let extra: Extra?
     var needsSuppression: Bool { false }
     private let attributes: Int
 
@@ -16,9 +18,10 @@ struct EndToEndHead: SingleOutputHead {
 
     init(fitting evidence: HeadEvidence) throws(HeadMisfit) {
         let shape = try evidence.firstOutput()
-        attributes = 6 + evidence.maskChannels
+        extra = try evidence.extra(masksBy: .enlargeLogits)
+        attributes = 6 + (extra?.valueCount ?? 0)
         guard shape[2] == attributes else {
-            throw HeadMisfit(reason: "rows of \(shape[2]) values, not 6")
+            throw HeadMisfit(reason: "rows of \(shape[2]) values, not \(attributes)")
         }
         guard shape[1] <= Self.mostRows else {
             throw HeadMisfit(reason: "\(shape[1]) rows are too many for a network that chooses itself")
@@ -28,7 +31,7 @@ struct EndToEndHead: SingleOutputHead {
         }
         // The outputs do not say how many classes there are; without labels, numbers speak for themselves.
         classCount = evidence.labelCount ?? 0
-        reason = "\(shape[1]) rows of corners, score and class"
+        reason = "\(shape[1]) rows of corners, score and class\(extra?.description ?? "")"
     }
 
     func read<Element: ScoreElement>(
@@ -48,14 +51,21 @@ struct EndToEndHead: SingleOutputHead {
             guard score > filter.confidence, number >= 0, number < 1_000_000, filter.wants(Int(number)) else {
                 continue
             }
-            let box = Box(
-                x1: values[start].single,
-                y1: values[start + 1].single,
-                x2: values[start + 2].single,
-                y2: values[start + 3].single
+            let sides = (0..<4).map { values[start + $0].single }
+            var candidate = Candidate(
+                box: Box(x1: sides[0], y1: sides[1], x2: sides[2], y2: sides[3]),
+                score: score,
+                classID: Int(number),
+                place: row
             )
-            candidates.append(Candidate(box: box, score: score, classID: Int(number)))
+            if extra == .angle {
+                candidate.box = Box(centreX: sides[0], centreY: sides[1], width: sides[2], height: sides[3])
+                candidate.angle = values[start + 6].single
+            }
+            candidates.append(candidate)
         }
         return candidates
     }
+
+    func indexOfExtra(_ value: Int, place: Int, shape: [Int]) -> Int { place * attributes + 6 + value }
 }

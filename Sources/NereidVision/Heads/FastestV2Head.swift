@@ -88,6 +88,4 @@ struct FastestV2Head: Head {
         let sum = column.reduce(0) { $0 + exp($1 - column[best]) }
         return (best, 1 / sum)
     }
-
-    private func sigmoid(_ logit: Float) -> Float { 1 / (1 + exp(-logit)) }
 }

@@ -20,6 +20,10 @@ protocol Head: Sendable {
     var reason: String { get }
     /// Whether overlapping candidates are still to be suppressed.
     var needsSuppression: Bool { get }
+    /// What the outputs hold of each object besides box, score and class; `nil` if nothing. Default: nothing.
+    var extra: Extra? { get }
+    /// What the model does. Default: as ``extra`` says.
+    var task: VisionTask { get }
 
     /// The candidates of one picture of a batch, in pixels of the model's input.
     ///
@@ -31,6 +35,57 @@ protocol Head: Sendable {
     /// - Throws: ``HeadMisfit`` when the outputs have another shape than the head was made for.
     func candidates(in outputs: [Tensor], picture index: Int, input: PixelSize, filter: CandidateFilter)
         throws -> [Candidate]
+
+    /// The values of ``extra`` for one of the candidates: mask coefficients as they are, or keypoints as x, y and, if there
+    /// are three values to a point, score, in pixels of the model's input. Default: none.
+    ///
+    /// - Throws: ``HeadMisfit`` as ``candidates(in:picture:input:filter:)``.
+    func extras(of candidate: Candidate, in outputs: [Tensor], picture index: Int, input: PixelSize) throws -> [Float]
+}
+
+extension Head {
+    var extra: Extra? { nil }
+    var task: VisionTask { extra?.task ?? .detect }
+
+    func extras(of candidate: Candidate, in outputs: [Tensor], picture index: Int, input: PixelSize) throws -> [Float] {
+        []
+    }
+}
+
+/// What a head can read of an object besides box, score and class.
+enum Extra: Sendable, Equatable {
+    /// Coefficients of the masks whose prototypes are the output with this number.
+    case masks(coefficients: Int, prototypes: Int, rule: MaskRule)
+    /// Points of two or three values each.
+    case keypoints(count: Int, values: Int)
+    /// How far the box is turned.
+    case angle
+
+    /// How many numbers that is.
+    var valueCount: Int {
+        switch self {
+        case .masks(let coefficients, _, _): coefficients
+        case .keypoints(let count, let values): count * values
+        case .angle: 1
+        }
+    }
+
+    var task: VisionTask {
+        switch self {
+        case .masks: .segment
+        case .keypoints: .pose
+        case .angle: .obb
+        }
+    }
+
+    /// For the log: ` + 32 mask coefficients`.
+    var description: String {
+        switch self {
+        case .masks(let coefficients, _, _): " + \(coefficients) mask coefficients"
+        case .keypoints(let count, let values): " + \(count) keypoints of \(values) values"
+        case .angle: " + angle"
+        }
+    }
 }
 
 /// Why a head does not fit the outputs it was shown.
@@ -44,59 +99,10 @@ struct CandidateFilter: Sendable {
     var confidence: Float
     /// Only these classes; `nil` for all.
     var classes: Set<Int>?
+    /// How many candidates a network that chooses itself may choose.
+    var maxDetections = 300
+    /// Whether such a network may choose one class only for each cell.
+    var classAgnostic = false
 
     func wants(_ classID: Int) -> Bool { classes?.contains(classID) ?? true }
-}
-
-/// What a head is recognised by: the outputs of a run at a known input size, and what the file says of itself.
-struct HeadEvidence: Sendable {
-    /// One output: its name and the shape that a run gave it.
-    struct Output: Sendable, CustomStringConvertible {
-        let name: String
-        let shape: [Int]
-
-        var description: String { "\(name) \(shape)" }
-    }
-
-    let outputs: [Output]
-    /// The input's size in that run.
-    let input: PixelSize
-    /// The number of classes, when labels are known.
-    let labelCount: Int?
-
-    /// The first output, if it has three dimensions.
-    func firstOutput() throws(HeadMisfit) -> [Int] {
-        guard let shape = outputs.first?.shape, shape.count == 3 else {
-            throw HeadMisfit(reason: "the first output does not have three dimensions")
-        }
-        return shape
-    }
-
-    /// Channels of mask prototypes in a second output `[N, M, h, w]`; that many coefficients follow each row's scores.
-    var maskChannels: Int {
-        outputs.count > 1 && outputs[1].shape.count == 4 ? outputs[1].shape[1] : 0
-    }
-
-    /// The classes that a row of `attributes` values has room for after `fixed` others, if the labels agree.
-    func classes(attributes: Int, after fixed: Int) throws(HeadMisfit) -> Int {
-        let room = attributes - fixed - maskChannels
-        guard room >= 1 else { throw HeadMisfit(reason: "\(attributes) values leave no room for classes") }
-        if let labelCount, labelCount != room {
-            throw HeadMisfit(reason: "\(attributes) values mean \(room) classes, but there are \(labelCount) labels")
-        }
-        return room
-    }
-
-    /// Grid cells over the input at these strides.
-    func cells(strides: [Int]) -> Int {
-        strides.reduce(0) { $0 + (input.width / $1) * (input.height / $1) }
-    }
-
-    /// The strides that detectors put their grids at: P3-P5, P3-P6, P2-P5, and the two of the tiny ones.
-    static let strideSets = [[8, 16, 32], [8, 16, 32, 64], [4, 8, 16, 32], [16, 32]]
-
-    /// The strides at which `count` rows are `perCell` anchors on each cell; `nil` if none.
-    func strides(rows count: Int, anchorsPerCell perCell: Int) -> [Int]? {
-        Self.strideSets.first { cells(strides: $0) * perCell == count }
-    }
 }

@@ -17,27 +17,37 @@ public enum HeadKind: String, Sendable, Hashable, CaseIterable {
     case ssd
     /// Six raw maps of YOLO-FastestV2: boxes, objectness and classes at strides 16 and 32.
     case fastestV2 = "fastestv2"
+    /// The raw maps of YOLOv5, as Nereid converts checkpoints; told by the metadata.
+    case yolov5Maps = "yolov5_maps"
+    /// The raw maps of YOLOv8, YOLO11, YOLO26 and their kin, as Nereid converts checkpoints; told by the metadata.
+    case yolov8Maps = "yolov8_maps"
+    /// `[N, C]`: logits or probabilities of what the whole picture shows.
+    case classifier
 
-    /// How the training code behind this head feeds pixels to the network.
-    var pixels: PixelEncoding {
+    /// How the training code behind this head feeds a picture to the network, as far as the file's metadata do not say.
+    var preprocessing: Preprocessing {
         switch self {
-        case .yolov5, .yolov8, .endToEnd: PixelEncoding()
-        case .yolox: PixelEncoding(channels: .bgr, scale: 1)
-        case .ssd: PixelEncoding(scale: 1, mean: .init(repeating: 127), standardDeviation: .init(repeating: 128))
-        case .fastestV2: PixelEncoding(channels: .bgr)
+        case .yolov5, .yolov5Maps:
+            Preprocessing()
+        case .yolov8, .yolov8Maps, .endToEnd:
+            Preprocessing(countsWholePadding: true)
+        case .yolox:
+            Preprocessing(encoding: PixelEncoding(channels: .bgr, scale: 1), placement: .topLeft)
+        case .ssd:
+            Preprocessing(
+                encoding: PixelEncoding(
+                    scale: 1,
+                    mean: .init(repeating: 127),
+                    standardDeviation: .init(repeating: 128)
+                ),
+                fit: .stretch
+            )
+        case .fastestV2:
+            Preprocessing(encoding: PixelEncoding(channels: .bgr), fit: .stretch)
+        case .classifier:
+            .imageNet
         }
     }
-
-    /// How that code fits a picture into the input when the input's size can't change.
-    var fit: Letterbox.Fit {
-        switch self {
-        case .yolov5, .yolov8, .endToEnd, .yolox: .square
-        case .ssd, .fastestV2: .stretch
-        }
-    }
-
-    /// Where it puts the picture in a larger input.
-    var placement: Letterbox.Placement { self == .yolox ? .topLeft : .centre }
 
     /// The type that reads it.
     var head: any Head.Type {
@@ -48,6 +58,9 @@ public enum HeadKind: String, Sendable, Hashable, CaseIterable {
         case .yolox: YOLOXHead.self
         case .ssd: SSDHead.self
         case .fastestV2: FastestV2Head.self
+        case .yolov5Maps: YOLOv5MapsHead.self
+        case .yolov8Maps: YOLOv8MapsHead.self
+        case .classifier: ClassifierHead.self
         }
     }
 }

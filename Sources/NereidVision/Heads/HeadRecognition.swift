@@ -3,8 +3,20 @@
 
 /// Finds the head that fits a model's outputs.
 enum HeadRecognition {
-    /// Tried in this order: the layouts with the most telling shapes come first.
-    static let order: [HeadKind] = [.yolov8, .endToEnd, .yolox, .yolov5, .fastestV2, .ssd]
+    /// Tried in this order: what the metadata tell comes first, then the layouts with the most telling shapes.
+    static let order: [HeadKind] = [
+        .yolov5Maps, .yolov8Maps, .yolov8, .endToEnd, .yolox, .yolov5, .fastestV2, .ssd, .classifier,
+    ]
+
+    /// The heads that may read a layout that the metadata names.
+    private static func order(for layout: HeadEvidence.Layout?) -> [HeadKind] {
+        switch layout {
+        case .yolov5Maps: [.yolov5Maps]
+        case .yolov8Maps: [.yolov8Maps]
+        case .probabilities: [.classifier]
+        case .decoded, nil: order
+        }
+    }
 
     /// The head that fits, and which it is.
     ///
@@ -19,7 +31,7 @@ enum HeadRecognition {
     ) throws(VisionError) -> (kind: HeadKind, head: any Head) {
         let outputs = evidence.outputs.map(\.description).joined(separator: ", ")
         var tried: [String] = []
-        for kind in asked.map({ [$0] }) ?? order {
+        for kind in asked.map({ [$0] }) ?? order(for: evidence.layout) {
             do throws(HeadMisfit) {
                 return (kind, try kind.head.init(fitting: evidence))
             } catch {

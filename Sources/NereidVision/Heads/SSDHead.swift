@@ -58,26 +58,3 @@ struct SSDHead: Head {
         }
     }
 }
-
-extension Tensor {
-    /// One picture's part of a batch, as single-precision numbers.
-    ///
-    /// - Throws: ``HeadMisfit`` when the tensor does not hold floating-point numbers or has no such picture.
-    func floats(picture index: Int) throws -> [Float] {
-        guard let pictures = shape.first, index < pictures else {
-            throw HeadMisfit(reason: "an output of shape \(shape) has no picture \(index)")
-        }
-        let extent = count / pictures
-        let part = index * extent..<(index + 1) * extent
-        switch elementType {
-        case .float32:
-            return try withElements(of: Float.self) { values in part.map { values[$0] } }
-        #if !(os(macOS) && arch(x86_64))
-        case .float16:
-            return try withElements(of: Float16.self) { values in part.map { Float(values[$0]) } }
-        #endif
-        default:
-            throw HeadMisfit(reason: "an output holds \(elementType.rawValue), not floating point")
-        }
-    }
-}

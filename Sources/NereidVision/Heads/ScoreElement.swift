@@ -45,9 +45,31 @@ protocol SingleOutputHead: Head {
         input: PixelSize,
         filter: CandidateFilter
     ) throws(HeadMisfit) -> [Candidate]
+
+    /// Where in one picture's part of the output a value of ``Head/extra`` stands. Asked only of heads that have one.
+    func indexOfExtra(_ value: Int, place: Int, shape: [Int]) -> Int
+
+    /// Where in that part a number stands that those values are multiplied by; `nil`: nowhere.
+    func indexOfWeight(place: Int, shape: [Int]) -> Int?
 }
 
 extension SingleOutputHead {
+    func indexOfExtra(_ value: Int, place: Int, shape: [Int]) -> Int { 0 }
+
+    func indexOfWeight(place: Int, shape: [Int]) -> Int? { nil }
+
+    func extras(of candidate: Candidate, in outputs: [Tensor], picture index: Int, input: PixelSize) throws -> [Float] {
+        guard let extra, let output = outputs.first else { return [] }
+        let shape = Array(output.shape.dropFirst())
+        let start = index * shape[0] * shape[1]
+        let values = try output.floats(
+            at: (0..<extra.valueCount).map { start + indexOfExtra($0, place: candidate.place, shape: shape) }
+        )
+        guard let index = indexOfWeight(place: candidate.place, shape: shape) else { return values }
+        let weight = try output.floats(at: [start + index])[0]
+        return values.map { $0 * weight }
+    }
+
     func candidates(in outputs: [Tensor], picture index: Int, input: PixelSize, filter: CandidateFilter)
         throws -> [Candidate]
     {

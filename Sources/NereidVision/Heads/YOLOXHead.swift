@@ -17,7 +17,7 @@ struct YOLOXHead: SingleOutputHead {
 
     init(fitting evidence: HeadEvidence) throws(HeadMisfit) {
         let shape = try evidence.firstOutput()
-        classCount = try evidence.classes(attributes: shape[2], after: 5)
+        classCount = try evidence.classes(attributes: shape[2], after: 5, extra: nil)
         attributes = shape[2]
         guard let strides = evidence.strides(rows: shape[1], anchorsPerCell: 1) else {
             throw HeadMisfit(reason: "\(shape[1]) rows are not one for each cell of \(evidence.input)")

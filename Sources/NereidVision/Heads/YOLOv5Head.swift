@@ -6,18 +6,21 @@ import NereidImaging
 /// Reads `[N, A, 5+C]`: centre x, centre y, width, height in input pixels, objectness, class probabilities.
 ///
 /// A row's score is its objectness times its best class, and both the objectness and the product must pass the threshold:
-/// `non_max_suppression` in YOLOv5's `utils/general.py`.
+/// `non_max_suppression` in YOLOv5's `utils/general.py`. Mask coefficients may follow; that function multiplies them by the
+/// objectness too.
 struct YOLOv5Head: SingleOutputHead {
     let classCount: Int
     let reason: String
+    let extra: Extra?
     var needsSuppression: Bool { true }
     private let attributes: Int
 
     init(fitting evidence: HeadEvidence) throws(HeadMisfit) {
         let shape = try evidence.firstOutput()
-        classCount = try evidence.classes(attributes: shape[2], after: 5)
+        extra = try evidence.extra(masksBy: .sigmoidThenEnlarge)
+        classCount = try evidence.classes(attributes: shape[2], after: 5, extra: extra)
         attributes = shape[2]
-        let row = "rows of \(shape[2]) = 4 + objectness + \(classCount) classes"
+        let row = "rows of \(shape[2]) = 4 + objectness + \(classCount) classes\(extra?.description ?? "")"
         if let strides = evidence.strides(rows: shape[1], anchorsPerCell: 3) {
             reason = "\(row), \(shape[1]) of them = 3 anchors on the cells of strides \(strides)"
         } else if evidence.labelCount != nil {
@@ -57,8 +60,12 @@ struct YOLOv5Head: SingleOutputHead {
                 width: values[start + 2].single,
                 height: values[start + 3].single
             )
-            candidates.append(Candidate(box: box, score: score, classID: best))
+            candidates.append(Candidate(box: box, score: score, classID: best, place: row))
         }
         return candidates
     }
+
+    func indexOfExtra(_ value: Int, place: Int, shape: [Int]) -> Int { place * attributes + 5 + classCount + value }
+
+    func indexOfWeight(place: Int, shape: [Int]) -> Int? { place * attributes + 4 }
 }

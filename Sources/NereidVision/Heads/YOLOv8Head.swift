@@ -5,21 +5,24 @@ import NereidImaging
 
 /// Reads `[N, 4+C, A]`: a plane each for centre x, centre y, width, height in input pixels and for every class's probability.
 ///
+/// Mask coefficients, keypoints or an angle may follow in further planes.
+///
 /// There is no objectness: a cell's score is that of its best class, `non_max_suppression` in Ultralytics' `utils/nms.py`.
 struct YOLOv8Head: SingleOutputHead {
     let classCount: Int
     let reason: String
+    let extra: Extra?
     var needsSuppression: Bool { true }
 
     init(fitting evidence: HeadEvidence) throws(HeadMisfit) {
         let shape = try evidence.firstOutput()
-        classCount = try evidence.classes(attributes: shape[1], after: 4)
-        let planes = "\(shape[1]) planes = 4 + \(classCount) classes"
-        let masks = evidence.maskChannels > 0 ? " + \(evidence.maskChannels) mask coefficients" : ""
+        extra = try evidence.extra(masksBy: .enlargeLogits)
+        classCount = try evidence.classes(attributes: shape[1], after: 4, extra: extra)
+        let planes = "\(shape[1]) planes = 4 + \(classCount) classes\(extra?.description ?? "")"
         if let strides = evidence.strides(rows: shape[2], anchorsPerCell: 1) {
-            reason = "\(planes)\(masks) over the \(shape[2]) cells of strides \(strides)"
+            reason = "\(planes) over the \(shape[2]) cells of strides \(strides)"
         } else if evidence.labelCount != nil {
-            reason = "\(planes)\(masks), as many as there are labels"
+            reason = "\(planes), as many as there are labels"
         } else {
             throw HeadMisfit(
                 reason: "\(shape[2]) columns are not the cells of \(evidence.input), and no labels confirm it"
@@ -33,9 +36,8 @@ struct YOLOv8Head: SingleOutputHead {
         input: PixelSize,
         filter: CandidateFilter
     ) throws(HeadMisfit) -> [Candidate] {
-        guard shape[0] >= 4 + classCount else {
-            throw HeadMisfit(reason: "\(shape[0]) planes, not \(4 + classCount) or more")
-        }
+        let planes = 4 + classCount + (extra?.valueCount ?? 0)
+        guard shape[0] == planes else { throw HeadMisfit(reason: "\(shape[0]) planes, not \(planes)") }
         let cells = shape[1]
         let threshold = Element.rank(of: filter.confidence)
         // Plane by plane, as the values lie in memory: almost none of them passes, so this is one sweep of comparisons.
@@ -60,8 +62,11 @@ struct YOLOv8Head: SingleOutputHead {
                 width: values[2 * cells + cell].single,
                 height: values[3 * cells + cell].single
             )
-            candidates.append(Candidate(box: box, score: score, classID: classID))
+            let angle = extra == .angle ? values[(planes - 1) * cells + cell].single : 0
+            candidates.append(Candidate(box: box, score: score, classID: classID, angle: angle, place: cell))
         }
         return candidates
     }
+
+    func indexOfExtra(_ value: Int, place: Int, shape: [Int]) -> Int { (4 + classCount + value) * shape[1] + place }
 }

@@ -12,14 +12,18 @@ extension HeadEvidence {
         _ shapes: [Int]...,
         names: [String] = [],
         input: PixelSize = PixelSize(width: 640, height: 640),
-        labels: Int? = nil
+        labels: Int? = nil,
+        task: VisionTask? = nil,
+        metadata: [String: String] = [:]
     ) {
         self.init(
             outputs: shapes.enumerated().map { index, shape in
                 .init(name: names.indices.contains(index) ? names[index] : "output\(index)", shape: shape)
             },
             input: input,
-            labelCount: labels
+            labelCount: labels,
+            task: task,
+            metadata: metadata
         )
     }
 }

@@ -67,6 +67,27 @@ struct HeadRecognitionTests {
             .fastestV2,
             classes: 80
         ),
+        Sample("classifier", .init([1, 1000]), .classifier, classes: 1000),
+        Sample("classifier, labelled", .init([1, 4], labels: 4), .classifier, classes: 4),
+        Sample("classifier, still spatial", .init([1, 1000, 1, 1]), .classifier, classes: 1000),
+        Sample(
+            "YOLOv8 with keypoints",
+            .init([1, 56, 8400], task: .pose, metadata: ["kpt_shape": "[17, 3]"]),
+            .yolov8,
+            classes: 1
+        ),
+        Sample("YOLOv8, turned", .init([1, 20, 21504], input: square(1024), task: .obb), .yolov8, classes: 15),
+        Sample(
+            "YOLO26 with keypoints",
+            .init([1, 300, 57], labels: 1, task: .pose, metadata: ["kpt_shape": "[17, 3]"]),
+            .endToEnd,
+            classes: 1
+        ),
+        Sample("YOLO26, turned", .init([1, 300, 7], labels: 15, task: .obb), .endToEnd, classes: 15),
+        Sample("YOLOv5's maps", MapSample.yolov5.evidence, .yolov5Maps, classes: 2),
+        Sample("YOLOv5's maps with masks", MapSample.yolov5Masks.evidence, .yolov5Maps, classes: 2),
+        Sample("YOLOv8's maps", MapSample.yolov8.evidence, .yolov8Maps, classes: 3),
+        Sample("YOLOv8's maps, turned", MapSample.yolov8Turned.evidence, .yolov8Maps, classes: 3),
     ]
 
     @Test("knows the exports of the frameworks by their shapes", arguments: samples)
@@ -83,7 +104,7 @@ struct HeadRecognitionTests {
     @Test(
         "says what it saw and what it tried when it knows nothing",
         arguments: [
-            HeadEvidence([1, 1000]), HeadEvidence([1, 21, 257, 257]), HeadEvidence([1, 3, 7, 7, 7]),
+            HeadEvidence([1, 1000], labels: 10), HeadEvidence([1, 21, 257, 257]), HeadEvidence([1, 3, 7, 7, 7]),
             HeadEvidence([1, 84, 8400], labels: 20),
         ]
     )
@@ -96,6 +117,20 @@ struct HeadRecognitionTests {
         #expect(text.contains("output0 \(evidence.outputs[0].shape)"))
         #expect(text.contains("head: …"))
         for kind in HeadKind.allCases { #expect(text.contains("\(kind.rawValue): ")) }
+    }
+
+    @Test("believes the metadata, and says what is wrong with it")
+    func metadata() throws {
+        // The shape of an ordinary export under the name of another layout.
+        let evidence = HeadEvidence([1, 84, 8400], metadata: ["nereid.layout": "yolov8.maps"])
+        let error = #expect(throws: VisionError.self) {
+            try HeadRecognition.head(for: evidence, asked: nil, model: "reef")
+        }
+        let text = try #require(error?.description)
+        #expect(text.contains("yolov8_maps: the metadata's ‘nereid.strides’ is not a list of strides"))
+        #expect(!text.contains("ssd: "))
+        let decoded = HeadEvidence([1, 84, 8400], metadata: ["nereid.layout": "decoded"])
+        #expect(try HeadRecognition.head(for: decoded, asked: nil, model: "reef").kind == .yolov8)
     }
 
     @Test("says why the head that the settings ask for does not fit")

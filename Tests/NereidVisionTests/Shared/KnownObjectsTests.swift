@@ -44,14 +44,49 @@ struct KnownObjectsTests {
         }
     }
 
-    @Test(
-        "are told from networks that detect nothing",
-        arguments: ["mobilenetv2-imagenet-int8-224.onnx", "deeplabv3-voc21-257.onnx"]
-    )
-    func others(file: String) async throws {
-        let graph = try SharedFolder.model(file)
+    @Test("are told from a network that marks pixels without objects")
+    func others() async throws {
+        let graph = try SharedFolder.model("deeplabv3-voc21-257.onnx")
         let error = await #expect(throws: VisionError.self) { try await Fixtures.model(graph) }
-        #expect(error?.description.contains(file) == true)
+        #expect(error?.description.contains("deeplabv3-voc21-257.onnx") == true)
+    }
+
+    @Test("say what a picture shows, most likely first")
+    func classes() async throws {
+        let model = try await Fixtures.model(try SharedFolder.model("mobilenetv2-imagenet-int8-224.onnx"))
+        #expect(model.task == .classify)
+        #expect(model.input.fit == .crop)
+        // What Pillow, NumPy and the same engine give in Python: 734 is ImageNet's police van, 654 its minibus.
+        let prediction = try await model.predict([SharedFolder.photo("bus.jpg")])[0]
+        #expect(prediction.detections.isEmpty)
+        #expect(prediction.classifications.count == 5)
+        #expect(prediction.classifications.prefix(2).map(\.classID) == [734, 654])
+        #expect(abs(prediction.classifications[0].score - 0.4812) < 2e-3)
+        #expect(abs(prediction.classifications[1].score - 0.4733) < 2e-3)
+        let scores = prediction.classifications.map(\.score)
+        #expect(scores == scores.sorted(by: >))
+        let all = try await model.predict([SharedFolder.photo("bus.jpg")], options: .init(topClasses: 2000))[0]
+        #expect(all.classifications.count == 1000)
+        #expect(abs(all.classifications.reduce(0) { $0 + $1.score } - 1) < 1e-4)
+    }
+
+    @Test("mark the pixels of the persons and of the bus")
+    func masks() async throws {
+        let model = try await Fixtures.model(try SharedFolder.model("yolov8n-seg-int8-320.onnx"))
+        #expect(model.task == .segment)
+        let picture = try await SharedFolder.photo("bus.jpg")
+        let found = try await model.predict([picture])[0].detections
+        let bus = try #require(found.first { $0.classID == 5 })
+        let mask = try #require(bus.mask)
+        #expect(mask.size == picture.size)
+        // Between the windows is bus, above the roof is not; most of the box is bus.
+        #expect(mask.contains(x: 400, y: 450))
+        #expect(!mask.contains(x: 400, y: 60))
+        #expect((0.5...1).contains(Float(mask.area) / bus.box.area))
+        for person in found where person.classID == 0 {
+            let mask = try #require(person.mask)
+            #expect((0.3...1).contains(Float(mask.area) / person.box.area))
+        }
     }
 
     @Test("give the same boxes whichever way the camera was held")

@@ -30,6 +30,8 @@ enum SharedFolder {
         GraphSource(name: name, content: .file(path: try #require(url).appendingPathComponent("models/\(name)").path))
     }
 
+    static func path(_ name: String) throws -> String { try #require(url).appendingPathComponent(name).path }
+
     static func json<Value: Decodable>(_ type: Value.Type, _ path: String) throws -> Value {
         let decoder = JSONDecoder()
         decoder.keyDecodingStrategy = .convertFromSnakeCase

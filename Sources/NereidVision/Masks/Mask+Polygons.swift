@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+// Nereid: a vision model server.
+
+import NereidImaging
+
+extension Mask {
+    /// The outer borders of the object's parts, each a closed polygon that is not repeated at its end, in pixels of the
+    /// picture.
+    ///
+    /// A border runs along the edges of pixels, so that its corners are whole numbers and it holds exactly the pixels
+    /// inside, holes included: holes have no polygon. Parts that touch at a corner only are parts by themselves. The part
+    /// whose leftmost pixel comes first is first.
+    public var polygons: [[Point]] {
+        borders.compactMap { border in
+            // Outer borders go clockwise as pictures are seen, those of holes the other way round.
+            Self.signedArea(border) > 0 ? border.map { Point(x: Float($0.x), y: Float($0.y)) } : nil
+        }
+    }
+
+    /// A corner between pixels.
+    struct Corner: Hashable {
+        var x: Int
+        var y: Int
+    }
+
+    /// Every border, of parts and of holes, with the inside to the right of the way along it.
+    var borders: [[Corner]] {
+        var edges = EdgeMap()
+        forEachEdge { edges.add(from: $0, to: $1) }
+        return edges.traced()
+    }
+
+    /// Twice the area within a polygon; positive when it goes clockwise as pictures are seen.
+    static func signedArea(_ polygon: [Corner]) -> Int {
+        polygon.indices.reduce(0) { sum, index in
+            let (a, b) = (polygon[index], polygon[(index + 1) % polygon.count])
+            return sum + a.x * b.y - b.x * a.y
+        }
+    }
+
+    /// The straight edges between inside and outside, the inside to their right.
+    private func forEachEdge(_ body: (Corner, Corner) -> Void) {
+        var columns: [(column: Int, rows: [Range<Int>])] = []
+        forEachColumnRun { column, rows in
+            if columns.last?.column == column {
+                columns[columns.count - 1].rows.append(rows)
+            } else {
+                columns.append((column, [rows]))
+            }
+        }
+        for (index, (column, rows)) in columns.enumerated() {
+            for run in rows {
+                body(Corner(x: column, y: run.lowerBound), Corner(x: column + 1, y: run.lowerBound))
+                body(Corner(x: column + 1, y: run.upperBound), Corner(x: column, y: run.upperBound))
+            }
+            let left = index > 0 && columns[index - 1].column == column - 1 ? columns[index - 1].rows : []
+            let right =
+                index + 1 < columns.count && columns[index + 1].column == column + 1 ? columns[index + 1].rows : []
+            // Up along the left side where the neighbour is outside, down along the right one.
+            for gap in Self.difference(rows, left) {
+                body(Corner(x: column, y: gap.upperBound), Corner(x: column, y: gap.lowerBound))
+            }
+            for gap in Self.difference(rows, right) {
+                body(Corner(x: column + 1, y: gap.lowerBound), Corner(x: column + 1, y: gap.upperBound))
+            }
+        }
+    }
+
+    /// What of `rows` is in none of `others`; both in order and without overlaps.
+    private static func difference(_ rows: [Range<Int>], _ others: [Range<Int>]) -> [Range<Int>] {
+        var gaps: [Range<Int>] = []
+        var next = 0
+        for run in rows {
+            var start = run.lowerBound
+            while next < others.count, others[next].upperBound <= start { next += 1 }
+            var other = next
+            while other < others.count, others[other].lowerBound < run.upperBound {
+                if others[other].lowerBound > start { gaps.append(start..<others[other].lowerBound) }
+                start = max(start, others[other].upperBound)
+                other += 1
+            }
+            if start < run.upperBound { gaps.append(start..<run.upperBound) }
+        }
+        return gaps
+    }
+}
+
+/// Edges by where they start, to be put together to closed ways.
+private struct EdgeMap {
+    private var edges: [(start: Mask.Corner, end: Mask.Corner)] = []
+    /// The edges that start at a corner: one, or two where two pixels touch.
+    private var leaving: [Mask.Corner: [Int]] = [:]
+
+    mutating func add(from start: Mask.Corner, to end: Mask.Corner) {
+        leaving[start, default: []].append(edges.count)
+        edges.append((start, end))
+    }
+
+    /// The closed ways, each edge used once, without corners on straight lines.
+    func traced() -> [[Mask.Corner]] {
+        var isUsed = [Bool](repeating: false, count: edges.count)
+        var ways: [[Mask.Corner]] = []
+        for first in edges.indices where !isUsed[first] {
+            var way: [Mask.Corner] = []
+            var edge = first
+            while !isUsed[edge] {
+                isUsed[edge] = true
+                let next = follower(of: edge)
+                if turn(edge, next) != 0 { way.append(edges[edge].end) }
+                edge = next
+            }
+            ways.append(way)
+        }
+        return ways
+    }
+
+    /// Where there is a choice the way turns right, towards the inside it came along, so that parts which touch at a
+    /// corner stay apart.
+    private func follower(of edge: Int) -> Int {
+        let choices = leaving[edges[edge].end] ?? []
+        return choices.first { choices.count == 1 || turn(edge, $0) > 0 } ?? edge
+    }
+
+    /// Above zero for a turn to the right.
+    private func turn(_ edge: Int, _ next: Int) -> Int {
+        let (a, b, c) = (edges[edge].start, edges[edge].end, edges[next].end)
+        return (b.x - a.x) * (c.y - b.y) - (b.y - a.y) * (c.x - b.x)
+    }
+}
