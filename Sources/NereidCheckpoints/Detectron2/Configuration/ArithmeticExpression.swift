@@ -235,7 +235,7 @@ enum ArithmeticToken: Equatable, CustomStringConvertible {
                 rest.removeFirst()
             case "0"..."9":
                 tokens.append(.number(try number(&rest)))
-            case "." where rest.dropFirst().first.map(("0"..."9").contains) == true:
+            case "." where rest.dropFirst().first.map { ("0"..."9").contains($0) } == true:
                 tokens.append(.number(try number(&rest)))
             case "a"..."z", "A"..."Z", "_":
                 let name = rest.prefix { $0.isLetter || $0.isNumber || $0 == "_" }
