@@ -8,7 +8,8 @@ PRODUCT = .build/release/nereid
 .PHONY: help serve build test bench lint format setup setup-tests
 
 help:
-	@echo "make serve MODEL=path.onnx   build and serve a model on http://localhost:8080"
+	@echo "make serve                   build, and serve the bundled model on http://localhost:8080"
+	@echo "make serve MODEL=path.onnx   the same with a model of your own, or a folder of them"
 	@echo "make test                    build and run the tests"
 	@echo "make build                   build .build/release/nereid"
 	@echo "make bench                   measure this machine (Benchmarks/README.md)"
@@ -25,9 +26,8 @@ build: setup
 	$(SWIFT_BUILD) -c release --product nereid
 
 serve:
-	@test -n "$(MODEL)" || { echo "make serve: say which model: make serve MODEL=path.onnx (a file or a folder)" >&2; exit 2; }
 	@$(MAKE) --no-print-directory build
-	$(PRODUCT) serve "$(MODEL)"
+	$(PRODUCT) serve $(if $(MODEL),"$(MODEL)")
 
 test: setup-tests
 	swift build --build-tests

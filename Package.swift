@@ -37,7 +37,9 @@ let page = [
     "picture-view.js",
     "picture.js",
     "results.js",
+    "samples.js",
     "session.js",
+    "shapes.js",
     "stage.css",
     "strip.css",
     "strip.js",
@@ -83,6 +85,7 @@ let package = Package(
                 "NereidVision",
                 "NereidInference",
                 "NereidImaging",
+                "NereidCheckpoints",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "Logging", package: "swift-log"),
@@ -121,7 +124,9 @@ let package = Package(
         // The page, embedded into the binary.
         .target(
             name: "NereidPage",
+            dependencies: ["CEmbedded"],
             path: "Web",
+            exclude: ["samples"],
             sources: ["PageFile.swift"],
             resources: page.map { .embedInCode($0) },
             swiftSettings: house
@@ -142,9 +147,12 @@ let package = Package(
         .target(
             name: "NereidModels",
             dependencies: [
+                "CEmbedded",
+                "NereidCheckpoints",
                 "NereidVision",
                 "NereidImaging",
                 "NereidInference",
+                .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "Yams", package: "Yams"),
@@ -184,6 +192,7 @@ let package = Package(
             dependencies: [
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+                .product(name: "Yams", package: "Yams"),
             ],
             // What the generated code is made from.
             exclude: ["ONNX/onnx.proto"],
@@ -199,6 +208,8 @@ let package = Package(
             providers: [.apt(["libturbojpeg0-dev"]), .brew(["jpeg-turbo"])]
         ),
         .target(name: "CONNXRuntime"),
+        // The bundled model and the samples of the page, embedded into the binary.
+        .target(name: "CEmbedded"),
 
         // What the tests of several rooms need.
         .target(name: "TestSupport", path: "Tests/Support", swiftSettings: house),

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Nereid: a vision model server.
 
+import CEmbedded
+
 /// A file of the page, carried within the binary, so that an installed server needs nothing beside it.
 public struct PageFile: Sendable {
     /// Its name below `/web/`.
@@ -14,6 +16,14 @@ public struct PageFile: Sendable {
         self.name = name
         self.mediaType = mediaType
         self.bytes = bytes
+    }
+
+    private static func sample(_ name: String, _ file: NereidEmbedded) -> PageFile {
+        PageFile(
+            "samples/\(name)",
+            "image/jpeg",
+            [UInt8](UnsafeBufferPointer(start: file.bytes, count: file.count))
+        )
     }
 
     private static func script(_ name: String, _ bytes: [UInt8]) -> PageFile {
@@ -54,7 +64,9 @@ public struct PageFile: Sendable {
         .script("picture-view.js", PackageResources.picture_view_js),
         .script("picture.js", PackageResources.picture_js),
         .script("results.js", PackageResources.results_js),
+        .script("samples.js", PackageResources.samples_js),
         .script("session.js", PackageResources.session_js),
+        .script("shapes.js", PackageResources.shapes_js),
         .style("stage.css", PackageResources.stage_css),
         .style("strip.css", PackageResources.strip_css),
         .script("strip.js", PackageResources.strip_js),
@@ -62,5 +74,9 @@ public struct PageFile: Sendable {
         .script("timings.js", PackageResources.timings_js),
         .script("viewport.js", PackageResources.viewport_js),
         .style("welcome.css", PackageResources.welcome_css),
+        .sample("reef.jpg", nereid_embedded_sample_reef()),
+        .sample("jellyfish.jpg", nereid_embedded_sample_jellyfish()),
+        .sample("birds.jpg", nereid_embedded_sample_birds()),
+        .sample("sharks.jpg", nereid_embedded_sample_sharks()),
     ]
 }

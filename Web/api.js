@@ -12,15 +12,30 @@ const MODELS_TIMEOUT_MS = 10_000;
  * @property {string} label
  * @property {number} class_id
  * @property {number} score between 0 and 1
- * @property {[number, number, number, number]} [box] x1, y1, x2, y2 in pixels of the upright picture
+ * @property {[number, number, number, number]} [box] x1, y1, x2, y2 in pixels of the upright picture; a class of the
+ *   whole picture has none
+ * @property {number[][]} [polygons] borders of its pixels: x, y, x, y, …
+ * @property {number[][]} [keypoints] x, y and, where the model says it, score
+ * @property {{corners: [number, number][]}} [rotated_box]
  *
  * @typedef {object} Answer
  * @property {string} id
  * @property {string} model
  * @property {{width: number, height: number}} image
+ * @property {string} [task]
  * @property {Detection[]} detections
+ * @property {Detection[]} [classifications] what the whole picture shows, from a model that classifies
  * @property {Record<string, number>} timing milliseconds by step
  */
+
+/**
+ * Everything an answer holds that has a label and a score: objects, or classes of the whole picture; best first.
+ * @param {Answer | null | undefined} answer
+ * @returns {Detection[]}
+ */
+export function findings(answer) {
+    return answer?.classifications ?? answer?.detections ?? [];
+}
 
 /** What went wrong with a request, in words for a person. */
 export class ServerProblem extends Error {
@@ -58,6 +73,9 @@ export async function fetchModels() {
     return models ?? [];
 }
 
+/** More classes of a whole picture than anybody reads; the confidence floor leaves at most twenty of them. */
+const MOST_CLASSES = 20;
+
 /**
  * Sends one picture and returns what the model sees in it, from the confidence floor upwards.
  * @param {string} modelName
@@ -67,7 +85,7 @@ export async function fetchModels() {
  * @throws {ServerProblem}
  */
 export async function predict(modelName, bytes, { confidence }) {
-    const response = await send(predictPath(modelName, confidence), {
+    const response = await send(`${predictPath(modelName, confidence)}&top_k=${MOST_CLASSES}`, {
         method: "POST",
         body: bytes,
         headers: { "Content-Type": bytes.type || "application/octet-stream" },

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Nereid: a vision model server.
 
+import { findings } from "./api.js";
 import { element, swatch } from "./element.js";
 
 /** The classes seen in the current picture as chips: each shows its count and switches its boxes on and off. */
@@ -62,7 +63,7 @@ export class ClassChips {
     #renderChips(answer) {
         this.#renderedAnswer = answer;
         this.#chips = new Map();
-        for (const detection of answer?.detections ?? []) {
+        for (const detection of findings(answer)) {
             if (!this.#chips.has(detection.label)) this.#chips.set(detection.label, this.#chip(detection));
         }
         const items = Array.from(this.#chips.values(), (chip) => element("li", { children: [chip] }));

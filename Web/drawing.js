@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Nereid: a vision model server.
 
-import { drawLabels, outline } from "./labels.js";
+import { drawClasses, drawLabels, outline } from "./labels.js";
+import { addClosedWay, drawPoints, fillPixels } from "./shapes.js";
 
 const EDGE = "rgb(2 14 22 / 0.6)";
 const FADED = 0.45;
@@ -34,7 +35,8 @@ export function drawPicture(context, image, x, y, width, height) {
 }
 
 /**
- * Draws boxes with their labels, weakest first, so that the surest lie on top.
+ * Draws objects with their labels, weakest first, so that the surest lie on top: pixels below all lines, then boxes, straight
+ * or turned, then points. Classes of the whole picture, which have no box, are listed at its corner.
  * @param {CanvasRenderingContext2D} context
  * @param {import("./api.js").Detection[]} detections best first
  * @param {Drawing} drawing
@@ -44,29 +46,45 @@ export function drawDetections(context, detections, drawing) {
     const { highlighted } = drawing;
     context.save();
     context.lineJoin = "round";
-    for (const detection of [...boxed].reverse()) {
-        if (detection !== highlighted) drawBox(context, detection, drawing, highlighted ? FADED : 1);
+    const order = boxed.filter((detection) => detection !== highlighted).reverse();
+    if (highlighted?.box) order.push(highlighted);
+    const opacity = (detection) => (highlighted && detection !== highlighted ? FADED : 1);
+    for (const detection of order) {
+        fillPixels(context, detection, {
+            place: drawing.place,
+            colour: drawing.palette.colour(detection),
+            isHighlighted: detection === highlighted,
+            opacity: opacity(detection),
+        });
     }
-    if (highlighted?.box) drawBox(context, highlighted, drawing, 1);
+    for (const detection of order) {
+        drawBox(context, detection, drawing, opacity(detection));
+        drawPoints(context, detection, { ...drawing, isHighlighted: detection === highlighted });
+    }
     context.globalAlpha = 1;
     drawLabels(context, boxed, drawing);
+    drawClasses(context, detections.filter(({ box }) => !box), drawing);
     context.restore();
 }
 
 function drawBox(context, detection, { place, unit, palette, highlighted }, opacity) {
-    const { x, y, width, height } = outline(detection.box, place);
     const isHighlighted = detection === highlighted;
     const lineWidth = Math.max(1, Math.round((isHighlighted ? 3 : 2) * unit));
     const colour = palette.colour(detection);
-    context.globalAlpha = opacity;
-    if (isHighlighted) {
+    context.beginPath();
+    if (detection.rotated_box) {
+        addClosedWay(context, detection.rotated_box.corners, place);
+    } else {
+        const { x, y, width, height } = outline(detection.box, place);
+        context.roundRect(x, y, width, height, Math.min(2.5 * unit, width / 4, height / 4));
+    }
+    // An object's own pixels are filled instead of its box.
+    if (isHighlighted && !detection.polygons) {
         context.globalAlpha = 0.14;
         context.fillStyle = colour;
-        context.fillRect(x, y, width, height);
-        context.globalAlpha = 1;
+        context.fill();
     }
-    context.beginPath();
-    context.roundRect(x, y, width, height, Math.min(2.5 * unit, width / 4, height / 4));
+    context.globalAlpha = opacity;
     context.lineWidth = lineWidth + 2 * unit;
     context.strokeStyle = EDGE;
     context.stroke();

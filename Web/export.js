@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Nereid: a vision model server.
 
+import { findings } from "./api.js";
 import { drawDetections, drawPicture } from "./drawing.js";
 
 const CSV_COLUMNS = ["picture", "model", "label", "class_id", "score", "x1", "y1", "x2", "y2"];
@@ -15,7 +16,9 @@ const SCREEN_SIZE = 1000;
  */
 export function shownAnswer(session, picture) {
     const { answer } = picture.outcome(session.modelName);
-    return { picture: picture.name, confidence: session.confidence, ...answer, detections: session.shown(picture) };
+    // Classes of the whole picture stay what they are, objects too: the other list is as the server gave it.
+    const shown = { [answer?.classifications ? "classifications" : "detections"]: session.shown(picture) };
+    return { picture: picture.name, confidence: session.confidence, ...answer, ...shown };
 }
 
 /**
@@ -28,12 +31,12 @@ export function toJSON(answers) {
 }
 
 /**
- * One row per detection, with a header, as RFC 4180 has it.
+ * One row per detection or class of a picture, with a header, as RFC 4180 has it.
  * @param {object[]} answers
  */
 export function toCSV(answers) {
-    const rows = answers.flatMap(({ picture, model, detections }) =>
-        detections.map(({ label, class_id: classID, score, box }) =>
+    const rows = answers.flatMap(({ picture, model, ...answer }) =>
+        findings(answer).map(({ label, class_id: classID, score, box }) =>
             [picture, model, label, classID, score, ...(box ?? ["", "", "", ""])]),
     );
     const lines = [CSV_COLUMNS, ...rows].map((row) => row.map(csvField).join(","));
@@ -49,14 +52,15 @@ export function toCSV(answers) {
  * @returns {Promise<Blob>}
  * @throws {Error} where the browser can't make a canvas of that size
  */
-export async function toPNG(picture, { image: { width, height }, detections }, palette, { hasLabels }) {
+export async function toPNG(picture, answer, palette, { hasLabels }) {
+    const { width, height } = answer.image;
     const image = await picture.load();
     const canvas = document.createElement("canvas");
     canvas.width = width;
     canvas.height = height;
     const context = canvas.getContext("2d");
     drawPicture(context, image, 0, 0, width, height);
-    drawDetections(context, detections, {
+    drawDetections(context, findings(answer), {
         place: (x, y) => ({ x, y }),
         unit: Math.max(1, Math.max(width, height) / SCREEN_SIZE),
         palette,

@@ -16,8 +16,7 @@ const CROWDED_LABEL_WIDTH = 2;
  * @param {import("./drawing.js").Drawing} drawing
  */
 export function drawLabels(context, detections, { place, unit, palette, hasLabels, highlighted }) {
-    context.font = `600 ${12 * unit}px system-ui, -apple-system, "Segoe UI", Roboto, sans-serif`;
-    context.textBaseline = "middle";
+    setFont(context, unit);
     if (highlighted) {
         const plates = highlighted.box ? platesFor(context, highlighted, outline(highlighted.box, place), unit) : [];
         if (plates.length > 0) drawPlate(context, plates[0], palette.colour(highlighted), unit);
@@ -35,6 +34,31 @@ export function drawLabels(context, detections, { place, unit, palette, hasLabel
 }
 
 /**
+ * Lists classes of the whole picture at its top left corner, the likeliest first. A highlighted one is alone.
+ * @param {CanvasRenderingContext2D} context
+ * @param {import("./api.js").Detection[]} classes without boxes, best first
+ * @param {import("./drawing.js").Drawing} drawing
+ */
+export function drawClasses(context, classes, { place, unit, palette, hasLabels, highlighted }) {
+    if (!hasLabels) return;
+    setFont(context, unit);
+    const { x, y } = place(0, 0);
+    const gap = Math.round(4 * unit);
+    const height = Math.round(19 * unit);
+    const listed = classes.includes(highlighted) ? [highlighted] : classes;
+    listed.forEach((detection, index) => {
+        const plate = {
+            text: labelText(detection),
+            x: Math.round(Math.max(x, 0)) + gap,
+            y: Math.round(Math.max(y, 0)) + gap + index * (height + gap),
+            width: plateWidth(context, detection, unit),
+            height,
+        };
+        drawPlate(context, plate, palette.colour(detection), unit);
+    });
+}
+
+/**
  * A box in whole canvas pixels, for crisp lines.
  * @param {[number, number, number, number]} box
  * @param {(x: number, y: number) => {x: number, y: number}} place from picture pixels to canvas pixels
@@ -47,12 +71,25 @@ export function outline([x1, y1, x2, y2], place) {
     return { x, y, width: Math.max(1, Math.round(to.x) - x), height: Math.max(1, Math.round(to.y) - y) };
 }
 
+function setFont(context, unit) {
+    context.font = `600 ${12 * unit}px system-ui, -apple-system, "Segoe UI", Roboto, sans-serif`;
+    context.textBaseline = "middle";
+}
+
+function labelText({ label, score }) {
+    return `${label} ${formatScore(score)}`;
+}
+
+function plateWidth(context, detection, unit) {
+    return Math.ceil(context.measureText(labelText(detection)).width) + Math.round(12 * unit);
+}
+
 /** The plates on which a label may stand, all on the canvas, the best one first; none for a box out of sight. */
-function platesFor(context, { label, score }, box, unit) {
+function platesFor(context, detection, box, unit) {
     const { width: canvasWidth, height: canvasHeight } = context.canvas;
     if (!overlap(box, { x: 0, y: 0, width: canvasWidth, height: canvasHeight })) return [];
-    const text = `${label} ${formatScore(score)}`;
-    const width = Math.ceil(context.measureText(text).width) + Math.round(12 * unit);
+    const text = labelText(detection);
+    const width = plateWidth(context, detection, unit);
     const height = Math.round(19 * unit);
     const gap = Math.round(2 * unit);
     const { x: left, y: top } = box;

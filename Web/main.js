@@ -15,6 +15,7 @@ import { Notice } from "./notice.js";
 import { Palette } from "./palette.js";
 import { PictureView } from "./picture-view.js";
 import { Results } from "./results.js";
+import { followSamples } from "./samples.js";
 import { Session } from "./session.js";
 import { Strip } from "./strip.js";
 import { Timings } from "./timings.js";
@@ -78,6 +79,7 @@ followIntake(session, {
     chooseButtons: document.querySelectorAll("[data-action=choose]"),
     veil: byID("veil"),
 });
+followSamples(session, { section: byID("samples"), buttons: document.querySelectorAll("[data-sample]") });
 followKeyboard(session, view, results, canvas);
 
 byID("zoom-in").addEventListener("click", () => view.zoomIn());

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Nereid: a vision model server.
 
+import { findings } from "./api.js";
 import { counted, element, formatScore, setText, swatch } from "./element.js";
 
 /** The current picture's detections as rows, tied to their boxes: pointing at one shows the other. */
@@ -58,7 +59,7 @@ export class Results {
 
     #renderRows(answer) {
         this.#renderedAnswer = answer;
-        const detections = answer?.detections ?? [];
+        const detections = findings(answer);
         this.#rows = new Map(detections.map((detection, index) => [detection, this.#row(detection, index)]));
         this.#list.replaceChildren(...this.#rows.values());
         this.#list.scrollTop = 0;
@@ -98,7 +99,7 @@ export class Results {
     #describe(answer, shownCount) {
         this.#section.hidden = answer === null;
         if (!answer) return;
-        const foundCount = answer.detections?.length ?? 0;
+        const foundCount = findings(answer).length;
         const rest = shownCount < foundCount ? ` of ${foundCount}` : "";
         setText(this.#summary, `${shownCount}${rest}`);
         setText(this.#emptyText, shownCount > 0 ? "" : this.#whyEmpty(foundCount));

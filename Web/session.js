@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Nereid: a vision model server.
 
-import { CONFIDENCE_FLOOR } from "./api.js";
+import { CONFIDENCE_FLOOR, findings } from "./api.js";
 import { Picture } from "./picture.js";
 
 const CONFIDENCE_WITHOUT_MODEL = 0.25;
@@ -36,8 +36,9 @@ export class Session extends EventTarget {
         return this.models.find((model) => model.name === this.modelName) ?? null;
     }
 
-    /** The confidence the model's owner meant it to run with. */
+    /** The confidence the model's owner meant it to run with; classes of a whole picture are all of interest. */
     get defaultConfidence() {
+        if (this.model?.task === "classify") return CONFIDENCE_FLOOR;
         return this.model?.defaults?.confidence ?? CONFIDENCE_WITHOUT_MODEL;
     }
 
@@ -61,7 +62,7 @@ export class Session extends EventTarget {
      * @param {Picture | null} [picture]
      */
     detections(picture = this.current) {
-        return picture?.outcome(this.modelName).answer?.detections ?? [];
+        return findings(picture?.outcome(this.modelName).answer);
     }
 
     /**

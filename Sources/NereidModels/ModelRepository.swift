@@ -53,11 +53,20 @@ public actor ModelRepository: Service {
         interval: Duration = .seconds(1),
         engine: any Engine,
         session: SessionOptions = .init(),
+        cache: GraphCache = .none,
         imaging: ImagingPool,
         logger: Logger
     ) {
+        let checkpoints = CheckpointConversion(cache: cache, logger: logger)
         self.init(locations: locations, interval: interval, logger: logger) { found in
-            try await ServedModel.load(found, on: engine, session: session, imaging: imaging, logger: logger)
+            try await ServedModel.load(
+                found,
+                on: engine,
+                session: session,
+                checkpoints: checkpoints,
+                imaging: imaging,
+                logger: logger
+            )
         }
     }
 
@@ -144,22 +153,25 @@ public actor ModelRepository: Service {
 extension ServedModel {
     /// Loads a found file with the settings beside it.
     ///
-    /// - Parameter session: how sessions run where the model's own settings do not say.
-    /// - Throws: ``ModelsError/settings(path:reason:)``, `VisionError`, or the engine's error.
+    /// - Parameters:
+    ///   - session: how sessions run where the model's own settings do not say.
+    ///   - checkpoints: makes the graph where the file is a checkpoint.
+    /// - Throws: ``ModelsError/settings(path:reason:)``, `CheckpointError`, `ConversionError`, `VisionError`, or the
+    ///   engine's error.
     public static func load(
         _ found: FoundModel,
         on engine: any Engine,
         session: SessionOptions,
+        checkpoints: CheckpointConversion,
         imaging: ImagingPool,
         logger: Logger
     ) async throws -> ServedModel {
-        var settings =
-            try found.settingsPath.map { path throws(ModelsError) in try ModelSettings(path: path) } ?? .init()
+        var settings = try found.settings()
         if settings.vision.session.device == .auto { settings.vision.session.device = session.device }
         settings.vision.session.instances = settings.vision.session.instances ?? session.instances
         settings.vision.session.threads = settings.vision.session.threads ?? session.threads
         let vision = try await VisionModel.load(
-            GraphSource(name: found.name, content: .file(path: found.path)),
+            found.graph(from: checkpoints),
             on: engine,
             configuration: settings.vision,
             imaging: imaging,
@@ -171,15 +183,23 @@ extension ServedModel {
     /// Loads the one model that stands at a location, for commands that need no repository.
     ///
     /// - Throws: ``ModelsError/unsupportedFile(path:reason:)`` when there is none or more than one; what
-    ///   ``load(_:on:session:imaging:logger:)`` throws.
+    ///   ``load(_:on:session:checkpoints:imaging:logger:)`` throws.
     public static func load(
         only location: ModelLocation,
         on engine: any Engine,
         session: SessionOptions = .init(),
+        checkpoints: CheckpointConversion,
         imaging: ImagingPool,
         logger: Logger
     ) async throws -> ServedModel {
         let found = try ModelLocation.onlyModel(at: location)
-        return try await load(found, on: engine, session: session, imaging: imaging, logger: logger)
+        return try await load(
+            found,
+            on: engine,
+            session: session,
+            checkpoints: checkpoints,
+            imaging: imaging,
+            logger: logger
+        )
     }
 }

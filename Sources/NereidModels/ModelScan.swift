@@ -22,11 +22,18 @@ struct ModelScan {
     private(set) var conflicts: [(found: FoundModel, error: ModelsError)] = []
 
     /// The endings of files that are models.
-    static let endings: Set<String> = ["onnx"]
+    static let endings: Set<String> = checkpointEndings.union(["onnx"])
+
+    /// The endings of files that a training framework saved.
+    static let checkpointEndings: Set<String> = ["pt"]
 
     init(_ locations: [ModelLocation]) {
         for location in locations {
-            let url = URL(fileURLWithPath: location.path)
+            guard let path = location.path else {
+                addBundled(name: location.name)
+                continue
+            }
+            let url = URL(fileURLWithPath: path)
             if Self.isFolder(url) {
                 if let graph = Self.onlyGraph(in: url) {
                     add(graph, name: location.name ?? url.standardizedFileURL.lastPathComponent, isAlone: true)
@@ -50,20 +57,36 @@ struct ModelScan {
         }
     }
 
+    private mutating func addBundled(name: String?) {
+        add(
+            FoundModel(
+                name: name ?? BundledModel.name,
+                path: BundledModel.path,
+                settingsPath: nil,
+                fingerprint: nil
+            )
+        )
+    }
+
     /// - Parameter isAlone: whether the file has a model's folder for itself, so that `model.yaml` speaks of it.
     private mutating func add(_ graph: URL, name: String, isAlone: Bool) {
         // Absent between two looks, or unreadable: the next look will tell.
         guard let model = Self.file(graph) else { return }
         let settings = Self.settings(for: graph, isAlone: isAlone)
-        let found = FoundModel(
-            name: name,
-            path: graph.path,
-            settingsPath: settings?.path,
-            fingerprint: .init(model: model, settings: settings.flatMap(Self.file))
+        add(
+            FoundModel(
+                name: name,
+                path: graph.path,
+                settingsPath: settings?.path,
+                fingerprint: .init(model: model, settings: settings.flatMap(Self.file))
+            )
         )
-        if let other = models.first(where: { $0.name == name }) {
+    }
+
+    private mutating func add(_ found: FoundModel) {
+        if let other = models.first(where: { $0.name == found.name }) {
             if other.path != found.path {
-                conflicts.append((found, .nameTaken(name: name, path: found.path, by: other.path)))
+                conflicts.append((found, .nameTaken(name: found.name, path: found.path, by: other.path)))
             }
         } else {
             models.append(found)
@@ -128,7 +151,7 @@ extension ModelLocation {
         let found = ModelScan([location]).models
         guard found.count == 1 else {
             throw .unsupportedFile(
-                path: location.path,
+                path: location.path ?? BundledModel.path,
                 reason: "it holds \(found.count) models; give the path of one .onnx file"
             )
         }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Nereid: a vision model server.
 
+public import NereidCheckpoints
 import NereidImaging
 import NereidInference
 public import NereidVision
@@ -18,6 +19,8 @@ public struct ModelSettings: Sendable, Hashable {
     public var aliases: [String] = []
     /// Everything that shapes the predictions.
     public var vision = VisionModelConfiguration()
+    /// How the graph is made where the model is a checkpoint.
+    public var conversion = ConversionOptions()
 
     /// No settings: everything is found out.
     public init() {}
@@ -50,7 +53,7 @@ public struct ModelSettings: Sendable, Hashable {
 
     /// Every key with what it means and its default, in the order of the documentation.
     public static let keys: [(name: String, meaning: String)] = [
-        ("task", "what the model does: \(VisionTask.allCases.map(\.rawValue).joined(separator: ", ")) (the file's)"),
+        ("task", "what the model does: \(NereidVision.VisionTask.allCases.map(\.rawValue).joined(separator: ", ")) (the file's)"),
         ("labels", "names of the classes: a list, or a text file with one name a line"),
         ("aliases", "other names that requests may use"),
         ("confidence", "least score of a detection, 0…1 (0.25)"),
@@ -73,6 +76,10 @@ public struct ModelSettings: Sendable, Hashable {
         ("scale", "what a pixel's 0…255 is multiplied by (as above)"),
         ("mean", "three numbers subtracted after scaling (as above)"),
         ("std", "three numbers divided by after the mean (as above)"),
+        (
+            "nms",
+            "of a checkpoint with two heads: true for the one that needs suppression, false for the other (its package's)"
+        ),
         ("device", "auto, cpu or cuda:N (auto)"),
         ("engine", "auto or onnxruntime (auto)"),
         ("instances", "runs at the same time"),
@@ -82,7 +89,7 @@ public struct ModelSettings: Sendable, Hashable {
     ]
 
     private mutating func apply(_ reader: SettingsReader, folder: URL) throws(SettingsReader.Problem) {
-        vision.task = try reader.choice("task", of: VisionTask.allCases.map(\.rawValue)).flatMap(VisionTask.init)
+        vision.task = try reader.choice("task", of: NereidVision.VisionTask.allCases.map(\.rawValue)).flatMap(NereidVision.VisionTask.init)
         aliases = try reader.strings("aliases") ?? []
         vision.labels = try labels(reader, folder: folder)
         vision.defaults.confidence = try reader.fraction("confidence") ?? vision.defaults.confidence
@@ -109,6 +116,7 @@ public struct ModelSettings: Sendable, Hashable {
         if let deviation = vision.standardDeviation, deviation.min() <= 0 {
             throw .init("‘std’ must hold numbers above zero")
         }
+        if let suppresses = try reader.boolean("nms") { conversion.head = suppresses ? .oneToMany : .oneToOne }
         if let text = try reader.string("device") {
             guard let device = Device(text) else {
                 throw .init("‘device: \(text)’ is none of auto, cpu, cuda:N")

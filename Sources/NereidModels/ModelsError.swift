@@ -32,7 +32,7 @@ public enum ModelsError: Error, Sendable, Equatable, CustomStringConvertible {
         case .broken(let name, let reason):
             "model ‘\(name)’ can't be served until its file is replaced: \(reason)"
         case .noSuchPath(let path):
-            "there is no file or folder ‘\(path)’. Give the path of an .onnx file, or of a folder of them"
+            "there is no file or folder ‘\(path)’. Give the path of an .onnx file, of a folder of them, or ‘demo’ for the bundled model"
         case .unsupportedFile(let path, let reason):
             "‘\(path)’ is not a model that this version serves: \(reason)"
         case .badName(let name):

@@ -143,7 +143,7 @@ struct RawInput {
             throw .inputSize(
                 model: model,
                 asked: "any shape (letterbox: rect)",
-                takes: "exactly \(try nominalSize(configuration, model: model)); use letterbox: square"
+                takes: "exactly \(try nominalSize(configuration, kind: kind, model: model)); use letterbox: square"
             )
         }
         if let rule = configuration.sizeRule {
@@ -164,7 +164,8 @@ struct RawInput {
         }
         return ModelInput(
             name: name,
-            size: try fit == .shortestEdge ? edges(configuration) : nominalSize(configuration, model: model),
+            size: try fit == .shortestEdge
+                ? edges(configuration) : nominalSize(configuration, kind: kind, model: model),
             fit: fit,
             isSizeFree: fixedSize == nil,
             fixedBatch: fixedBatch,
@@ -187,17 +188,29 @@ struct RawInput {
         return sides.count == 2 ? PixelSize(width: sides[1], height: sides[0]) : PixelSize(width: 1333, height: 800)
     }
 
-    /// The size that pictures are fitted into: the graph's own, else the settings', the metadata's, or 640 × 640.
-    func nominalSize(_ configuration: VisionModelConfiguration, model: String) throws(VisionError) -> PixelSize {
+    /// The size that pictures are fitted into: the graph's own, else the settings', the metadata's, or 640 × 640; for whole
+    /// pictures' classes 224 × 224, and not bound to the stride.
+    ///
+    /// - Parameter kind: the head, once it is known.
+    func nominalSize(
+        _ configuration: VisionModelConfiguration,
+        kind: HeadKind? = nil,
+        model: String
+    ) throws(VisionError) -> PixelSize {
         if let fixedSize {
             if let asked = configuration.inputSize, asked != fixedSize {
                 throw .inputSize(model: model, asked: asked.description, takes: "exactly \(fixedSize)")
             }
             return fixedSize
         }
+        let classifies =
+            (kind ?? configuration.head) == .classifier
+            || (configuration.task ?? metadata["task"].flatMap(VisionTask.init)) == .classify
+        let side = classifies ? 224 : 640
+        let stride = classifies ? 1 : stride
         // Sides that Detectron2's way of fitting aims at say nothing of the input's own.
         let asked = metadata[HeadEvidence.Key.edges] == nil ? configuration.inputSize : nil
-        let size = asked ?? metadataSize ?? PixelSize(width: 640, height: 640)
+        let size = asked ?? metadataSize ?? PixelSize(width: side, height: side)
         guard size.width % stride == 0, size.height % stride == 0, size.width > 0, size.height > 0 else {
             throw .inputSize(model: model, asked: size.description, takes: "multiples of \(stride)")
         }

@@ -10,6 +10,7 @@ struct EngineFlags: ParsableArguments {
     @Option(help: .setting(.instances)) var instances: String?
     @Option(help: .setting(.threads)) var threads: String?
     @Option(help: .setting(.onnxRuntime)) var onnxruntime: String?
+    @Option(help: .setting(.cache)) var cache: String?
     @Option(help: "trace, debug, info, notice, warning, error or critical (warning).") var logLevel: String?
 
     /// What the flags say, and the defaults.
@@ -19,7 +20,7 @@ struct EngineFlags: ParsableArguments {
         get throws {
             let flags: [Setting: String?] = [
                 .device: device, .instances: instances, .threads: threads, .onnxRuntime: onnxruntime,
-                .logLevel: logLevel ?? "warning",
+                .cache: cache, .logLevel: logLevel ?? "warning",
             ]
             return try EngineConfiguration(SettingsLayers(flags: flags.compactMapValues(\.self)))
         }

@@ -44,7 +44,7 @@ struct InspectCommand: AsyncParsableCommand {
         let names = vision.labels.names
         let shown = names.prefix(20).joined(separator: ", ")
         return [
-            "task         detect",
+            "task         \(vision.task.rawValue)",
             "head         \(vision.headKind.rawValue): \(vision.headReason)",
             "classes      \(names.count): \(shown)\(names.count > 20 ? ", …" : "")",
             "pictures     \(vision.input.size), \(vision.input.fit.rawValue), "
@@ -59,10 +59,7 @@ extension Runtime {
     /// What the graph at a location says of itself.
     func graph(at location: ModelLocation, session: SessionOptions) async throws -> GraphDescription {
         let found = try ModelLocation.onlyModel(at: location)
-        let session = try await engine.makeSession(
-            GraphSource(name: found.name, content: .file(path: found.path)),
-            options: session
-        )
+        let session = try await engine.makeSession(found.graph(from: checkpoints), options: session)
         let graph = session.graph
         await session.shutDown()
         return graph

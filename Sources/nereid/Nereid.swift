@@ -10,6 +10,8 @@ struct Nereid: AsyncParsableCommand {
         commandName: "nereid",
         abstract: "A vision model server: point it at a trained model and it answers pictures with boxes.",
         version: "0.1.0",
-        subcommands: [ServeCommand.self, PredictCommand.self, InspectCommand.self, BenchCommand.self]
+        subcommands: [
+            ServeCommand.self, PredictCommand.self, ExportCommand.self, InspectCommand.self, BenchCommand.self,
+        ]
     )
 }

@@ -64,9 +64,14 @@ final class AnnotatedFolder: Sendable {
     }
 
     /// Draws and writes one picture: a PNG if it was one, a JPEG otherwise. Blocks its thread.
-    func write(_ picture: Picture, _ detections: [Detection], named original: String) throws {
+    func write(
+        _ picture: Picture,
+        _ detections: [Detection],
+        _ classifications: [Classification],
+        named original: String
+    ) throws {
         let isPNG = picture.format == .png
-        let drawn = try Annotation.draw(detections, on: picture)
+        let drawn = try Annotation.draw(detections, classifications: classifications, on: picture)
         let bytes = try drawn.encoded(as: isPNG ? .png : .jpeg(quality: 92))
         let file = "\(path)/\(freeName(for: original, ending: isPNG ? "png" : "jpg"))"
         guard FileManager.default.createFile(atPath: file, contents: Data(bytes.readableBytesView)) else {

@@ -39,7 +39,7 @@ struct PredictCommand: AsyncParsableCommand {
     @Option(help: "File for the results (standard output).")
     var output: String?
 
-    @Option(help: "Folder to write the pictures to, with their boxes drawn.")
+    @Option(help: "Folder to write the pictures to, with what was found drawn on them.")
     var annotate: String?
 
     @Option(help: "Least score, 0 to 1 (the model's).")
@@ -50,6 +50,9 @@ struct PredictCommand: AsyncParsableCommand {
 
     @Option(help: "Most detections in one picture (the model's).")
     var maxDetections: Int?
+
+    @Option(help: "Most classes of a picture, from a model that classifies (the model's).")
+    var topK: Int?
 
     @Option(help: "Only these classes: labels or numbers, separated by commas (all).")
     var classes: String?
@@ -63,8 +66,8 @@ struct PredictCommand: AsyncParsableCommand {
                 throw ValidationError("--\(name) must be a number from 0 to 1")
             }
         }
-        guard maxDetections.map({ $0 >= 1 }) ?? true else {
-            throw ValidationError("--max-detections must be 1 or more")
+        for (name, value) in [("max-detections", maxDetections), ("top-k", topK)] {
+            guard value.map({ $0 >= 1 }) ?? true else { throw ValidationError("--\(name) must be 1 or more") }
         }
     }
 
@@ -77,7 +80,8 @@ struct PredictCommand: AsyncParsableCommand {
             confidence: confidence,
             iou: iou,
             maxDetections: maxDetections,
-            classes: try classes.map { try served.vision.classIDs(named: $0.split(separator: ",").map(String.init)) }
+            classes: try classes.map { try served.vision.classIDs(named: $0.split(separator: ",").map(String.init)) },
+            topClasses: topK
         )
         let folder = try annotate.map(AnnotatedFolder.init)
         let sink = try PredictionOutput(format: format, path: output)
@@ -119,7 +123,9 @@ struct PredictCommand: AsyncParsableCommand {
             )
             let answer = try await worker.run([job])[0].get()
             if let folder, let picture = answer.picture {
-                try await imaging.run { try folder.write(picture, answer.detections, named: file) }
+                try await imaging.run {
+                    try folder.write(picture, answer.detections, answer.classifications, named: file)
+                }
             }
             return .success(answer)
         } catch {

@@ -52,7 +52,9 @@ final class PredictionOutput {
             try put((isFirst ? "\n" : ",\n") + String(decoding: try encoder.encode(document), as: UTF8.self))
         case .csv:
             switch result {
-            case .success(let answer): try put(CSVFormat.lines(file: path, answer.detections))
+            case .success(let answer):
+                try put(CSVFormat.lines(file: path, answer.detections))
+                try put(CSVFormat.lines(file: path, classifications: answer.classifications))
             case .failure(let error): standardError("\(path): \(error)")
             }
         }

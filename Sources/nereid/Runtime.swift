@@ -12,12 +12,16 @@ import NereidServer
 struct Runtime {
     let engine: any Engine
     let imaging: ImagingPool
+    let cache: GraphCache
+    let checkpoints: CheckpointConversion
     let logger: Logger
 
     init(_ configuration: EngineConfiguration) throws {
         var logger = Logger(label: "nereid") { StreamLogHandler.standardError(label: $0) }
         logger.logLevel = configuration.logLevel
         self.logger = logger
+        cache = GraphCache(folder: configuration.cache)
+        checkpoints = CheckpointConversion(cache: cache, logger: logger)
         engine = try ONNXRuntimeEngine(library: configuration.onnxRuntime)
         imaging = configuration.decodeThreads.map { ImagingPool(threads: $0) } ?? ImagingPool()
     }
@@ -29,6 +33,7 @@ struct Runtime {
             only: location,
             on: engine,
             session: session,
+            checkpoints: checkpoints,
             imaging: imaging,
             logger: logger
         )

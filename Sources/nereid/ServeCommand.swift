@@ -23,8 +23,9 @@ struct ServeCommand: AsyncParsableCommand {
         commandName: "serve",
         abstract: "Serve models: a page and an HTTP API on http://localhost:8080.",
         discussion: """
-            MODEL is an .onnx file, a folder of them, or NAME=PATH. Folders and files are watched: models that appear are \
-            loaded, changed ones replaced, removed ones let go, without a restart.
+            MODEL is an .onnx file, a folder of them, or NAME=PATH. Without one, the bundled demonstration model is served, \
+            which can also be named: demo. Folders and files are watched: models that appear are loaded, changed ones \
+            replaced, removed ones let go, without a restart.
 
             Every setting can also be given in the environment (NEREID_ and its name in capitals, as in \
             NEREID_MAX_PICTURE_BYTES) and in a YAML file (max_picture_bytes: 64MiB). A flag goes before the environment, \
@@ -32,7 +33,7 @@ struct ServeCommand: AsyncParsableCommand {
             """
     )
 
-    @Argument(help: "Models to serve: PATH or NAME=PATH.")
+    @Argument(help: "Models to serve: PATH or NAME=PATH (demo).")
     var models: [String] = []
 
     @Option(help: "YAML file with settings (also NEREID_CONFIG).")
@@ -51,12 +52,10 @@ struct ServeCommand: AsyncParsableCommand {
         let server = try ServerConfiguration(layers)
         let engine = try EngineConfiguration(layers)
         let arguments = models.isEmpty ? engine.models : models
-        guard !arguments.isEmpty else {
-            throw CommandFailure(
-                "no model given. Say which: nereid serve MODEL.onnx, or a folder of models, or set NEREID_MODELS"
-            )
-        }
-        let locations = try arguments.map { argument throws(ModelsError) in try ModelLocation(argument: argument) }
+        let locations =
+            arguments.isEmpty
+            ? [.bundled]
+            : try arguments.map { argument throws(ModelsError) in try ModelLocation(argument: argument) }
         try await serve(locations, server: server, engine: engine)
     }
 
@@ -72,6 +71,7 @@ struct ServeCommand: AsyncParsableCommand {
             locations: locations,
             engine: runtime.engine,
             session: engine.session,
+            cache: runtime.cache,
             imaging: runtime.imaging,
             logger: runtime.logger
         )

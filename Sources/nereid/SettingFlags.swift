@@ -13,6 +13,7 @@ struct SettingFlags: ParsableArguments {
     @Option(help: .setting(.instances)) var instances: String?
     @Option(help: .setting(.threads)) var threads: String?
     @Option(help: .setting(.onnxRuntime)) var onnxruntime: String?
+    @Option(help: .setting(.cache)) var cache: String?
     @Option(help: .setting(.decodeThreads)) var decodeThreads: String?
     @Option(help: .setting(.applyOrientation)) var applyOrientation: String?
     @Option(help: .setting(.maxPictureBytes)) var maxPictureBytes: String?
@@ -35,7 +36,7 @@ struct SettingFlags: ParsableArguments {
     var given: [Setting: String] {
         let all: [Setting: String?] = [
             .host: host, .port: port, .defaultModel: defaultModel, .device: device, .instances: instances,
-            .threads: threads, .onnxRuntime: onnxruntime, .decodeThreads: decodeThreads,
+            .threads: threads, .onnxRuntime: onnxruntime, .cache: cache, .decodeThreads: decodeThreads,
             .applyOrientation: applyOrientation, .maxPictureBytes: maxPictureBytes, .maxPictureSide: maxPictureSide,
             .maxPicturePixels: maxPicturePixels, .decodeTimeout: decodeTimeout, .maxRequestBytes: maxRequestBytes,
             .maxUploadMemory: maxUploadMemory, .maxConnections: maxConnections, .queueJobs: queueJobs,

@@ -20,11 +20,10 @@ struct StartTests {
     private static let model = Repository.fixture("blocks-v8")
 
     static let mistakes = [
-        Mistake(testDescription: "no model", arguments: [], says: ["no model given", "nereid serve MODEL.onnx"]),
         Mistake(
             testDescription: "a path that is not there",
             arguments: ["/no/such.onnx"],
-            says: ["there is no file or folder ‘/no/such.onnx’", "Give the path"]
+            says: ["there is no file or folder ‘/no/such.onnx’", "Give the path", "‘demo’"]
         ),
         Mistake(
             testDescription: "a name that can't be used",

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Nereid: a vision model server.
 
+import Foundation
+import NereidInference
 import TestSupport
 import Testing
 
@@ -24,6 +26,25 @@ struct ModelLocationTests {
         let path = try folder.write(to: "epoch=99.onnx")
         #expect(try ModelLocation(argument: path) == ModelLocation(path: path))
         #expect(try ModelLocation(argument: "best=\(path)") == ModelLocation(name: "best", path: path))
+    }
+
+    @Test("is the bundled model where it is called demo, and no file is")
+    func bundled() async throws {
+        #expect(try ModelLocation(argument: "demo") == .bundled)
+        #expect(try ModelLocation(argument: "aquarium=demo").path == nil)
+        #expect(try ModelLocation.onlyModel(at: ModelLocation(argument: "aquarium=demo")).name == "aquarium")
+        let found = try ModelLocation.onlyModel(at: .bundled)
+        #expect(found.name == "demo")
+        guard case .bytes(let graph) = try await found.graph(from: Fixtures.checkpoints).content else {
+            Issue.record("the bundled model is a file")
+            return
+        }
+        // The whole file, not a part: a change of the model must reach the program.
+        let url = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+            .appendingPathComponent("../../Models/demo/demo.onnx")
+        #expect(try Data(contentsOf: url) == Data(graph))
+        #expect(graph.count <= 5_000_000)
+        #expect(try found.settings().vision.defaults.confidence < 1)
     }
 
     @Test("must lead somewhere", arguments: ["/nowhere/reef.onnx", "benthic=/nowhere/reef.onnx", ""])

@@ -16,7 +16,7 @@ struct ModelsErrorTests {
         ),
         (
             .noSuchPath("/x"),
-            "there is no file or folder ‘/x’. Give the path of an .onnx file, or of a folder of them"
+            "there is no file or folder ‘/x’. Give the path of an .onnx file, of a folder of them, or ‘demo’ for the bundled model"
         ),
         (
             .unsupportedFile(path: "/x.txt", reason: "it is text"),

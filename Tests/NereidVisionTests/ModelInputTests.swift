@@ -69,6 +69,15 @@ struct ModelInputTests {
         #expect(try Self.input(Self.graph(Self.fixed(1, 3, 96, 3))).encoding.layout == .planar)
     }
 
+    @Test("of a classifier is 224 × 224 where it is free, and any size that is asked for")
+    func classifier() throws {
+        #expect(try Self.input(Self.graph(Self.free), .classifier).size == PixelSize(width: 224, height: 224))
+        let odd = PixelSize(width: 299, height: 299)
+        #expect(try Self.input(Self.graph(Self.free), .classifier) { $0.inputSize = odd }.size == odd)
+        let told = try RawInput(graph: Self.graph(Self.free, metadata: ["task": "classify"]), model: "reef")
+        #expect(try told.nominalSize(.init(), model: "reef") == PixelSize(width: 224, height: 224))
+    }
+
     @Test("takes bytes as they are")
     func bytes() throws {
         for kind in HeadKind.allCases {

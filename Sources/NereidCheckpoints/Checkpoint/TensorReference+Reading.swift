@@ -141,10 +141,12 @@ extension TensorReference {
             body(start, shape[outer], strides[outer])
             var dimension = outer - 1
             while dimension >= 0 {
+                // One step too far may overflow, since the stride of a dimension of length 1 may be anything;
+                // the steps back undo it.
                 position[dimension] += 1
-                start += strides[dimension]
+                start &+= strides[dimension]
                 if position[dimension] < shape[dimension] { break }
-                start -= strides[dimension] * shape[dimension]
+                start &-= strides[dimension] &* shape[dimension]
                 position[dimension] = 0
                 dimension -= 1
             }

@@ -24,7 +24,7 @@ extension PickleMachine {
             let entries = try popToMark()
             let dictionary = try dictionary()
             try set(entries, in: dictionary)
-            push(dictionary)
+            try push(dictionary)
         case .setItem:
             let value = try pop()
             let key = try pop()

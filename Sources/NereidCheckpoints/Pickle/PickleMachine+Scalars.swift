@@ -28,8 +28,14 @@ extension PickleMachine {
     /// Reads UTF-8 from the file.
     mutating func text(at extent: ByteExtent) throws(CheckpointError) -> TextIndex {
         guard let text = cursor.bytes.text(in: extent) else { throw damaged("a text is not UTF-8") }
-        return table.intern(text)
+        let known = table.texts.count
+        let index = table.intern(text)
+        if table.texts.count > known { try spend(Self.costOfNewText) }
+        return index
     }
+
+    /// A text takes as much memory as several other values, but is kept once.
+    private static let costOfNewText = 8
 
     private mutating func text(_ length: Int) throws(CheckpointError) -> ValueIndex {
         try add(.text(text(at: cursor.take(length))))

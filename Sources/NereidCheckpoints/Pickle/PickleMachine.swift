@@ -128,7 +128,8 @@ struct PickleMachine {
 // MARK: - The stack
 
 extension PickleMachine {
-    mutating func push(_ value: ValueIndex) {
+    mutating func push(_ value: ValueIndex) throws(CheckpointError) {
+        guard stack.count < limits.values else { throw exceeded("values", limits.values) }
         stack.append(value)
     }
 

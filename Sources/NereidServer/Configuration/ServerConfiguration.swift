@@ -76,6 +76,8 @@ public struct EngineConfiguration: Sendable {
     public var session = SessionOptions()
     /// ONNX Runtime's library; `nil`: searched for.
     public var onnxRuntime: String?
+    /// The folder of graphs made from checkpoints; `off`: none is kept; `nil`: the user's own.
+    public var cache: String?
     /// Threads that decode and resize; `nil`: the number of cores.
     public var decodeThreads: Int?
     /// What is logged.
@@ -93,6 +95,7 @@ public struct EngineConfiguration: Sendable {
         session.instances = try layers.integer(.instances, in: 1...256)
         session.threads = try layers.integer(.threads, in: 1...256)
         onnxRuntime = layers.string(.onnxRuntime)
+        cache = layers.string(.cache)
         decodeThreads = try layers.integer(.decodeThreads, in: 1...256)
         logLevel =
             try layers.read(

@@ -14,6 +14,7 @@ public enum Setting: String, Sendable, CaseIterable {
     case instances
     case threads
     case onnxRuntime = "onnxruntime"
+    case cache
     case decodeThreads = "decode_threads"
     case applyOrientation = "apply_orientation"
     case maxPictureBytes = "max_picture_bytes"
@@ -37,12 +38,13 @@ public enum Setting: String, Sendable, CaseIterable {
         switch self {
         case .host: "address to listen on; 0.0.0.0 lets other machines in (127.0.0.1)"
         case .port: "port to listen on; 0 takes a free one (8080; also SERVER_PORT)"
-        case .models: "models to serve, separated by commas: PATH or NAME=PATH"
+        case .models: "models to serve, separated by commas: PATH or NAME=PATH (demo, the bundled one)"
         case .defaultModel: "model that answers requests which name none (the first)"
         case .device: "where models run: auto, cpu or cuda:N (auto)"
         case .instances: "runs of one model at the same time (measured default)"
         case .threads: "threads of one run (measured default)"
         case .onnxRuntime: "ONNX Runtime's library: a file or a folder (searched for)"
+        case .cache: "folder of the graphs made from checkpoints, or off (the user's cache folder)"
         case .decodeThreads: "threads that decode and resize pictures (the number of cores)"
         case .applyOrientation: "turn pictures upright as their EXIF data says (true)"
         case .maxPictureBytes: "largest picture as uploaded (64MiB)"

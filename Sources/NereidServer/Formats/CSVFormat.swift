@@ -3,7 +3,8 @@
 
 public import NereidVision
 
-/// Detections as comma-separated values (RFC 4180): one line each, after a line of headings.
+/// Detections as comma-separated values (RFC 4180): one line each, after a line of headings. The classes of a whole picture have
+/// lines without a box.
 public enum CSVFormat {
     /// The line of headings, with its line break.
     public static let headings = "file,label,class_id,score,x1,y1,x2,y2\r\n"
@@ -15,6 +16,16 @@ public enum CSVFormat {
                 [quoted(file), quoted(detection.label), String(detection.classID)]
                 + [detection.score.rounded(toMultiplesOf: 100_000)].map { "\($0)" }
                 + detection.box.rounded.map { "\($0)" }
+            return values.joined(separator: ",") + "\r\n"
+        }.joined()
+    }
+
+    /// One line for each class of a picture.
+    public static func lines(file: String, classifications: [Classification]) -> String {
+        classifications.map { classification in
+            let values =
+                [quoted(file), quoted(classification.label), String(classification.classID)]
+                + ["\(classification.score.rounded(toMultiplesOf: 100_000))", "", "", "", ""]
             return values.joined(separator: ",") + "\r\n"
         }.joined()
     }

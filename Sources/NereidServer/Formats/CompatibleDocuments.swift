@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Nereid: a vision model server.
 
+import NereidJobs
 import NereidVision
 
 /// The answer of `/predictor`, as `keras-model-client` and VARS Annotation read it.
@@ -54,5 +55,18 @@ struct ConceptDocument: Encodable {
         width = detection.box.width.rounded(toMultiplesOf: 1000)
         height = detection.box.height.rounded(toMultiplesOf: 1000)
         probability = detection.score.rounded(toMultiplesOf: 100_000)
+    }
+}
+
+extension JobAnswer {
+    /// What clients that know nothing but boxes are told: of a model that classifies, the best class with the whole picture for
+    /// its box.
+    ///
+    /// An empty list would read as “nothing there”, and several classes as several objects; one box around the picture is
+    /// true, and nothing that these clients have not seen before.
+    var boxes: [Detection] {
+        guard task == .classify, let best = classifications.first else { return detections }
+        let whole = Box(x1: 0, y1: 0, x2: Float(size.width), y2: Float(size.height))
+        return [Detection(box: whole, score: best.score, classID: best.classID, label: best.label)]
     }
 }

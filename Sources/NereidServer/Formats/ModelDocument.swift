@@ -38,9 +38,11 @@ struct ModelDocument: Encodable {
         let iou: Float
         let maxDetections: Int
         let classAgnostic: Bool
+        let topK: Int
 
         enum CodingKeys: String, CodingKey {
             case confidence, iou
+            case topK = "top_k"
             case maxDetections = "max_detections"
             case classAgnostic = "class_agnostic"
         }
@@ -56,7 +58,7 @@ struct ModelDocument: Encodable {
         let vision = status.model?.vision
         name = status.name
         aliases = status.model?.aliases ?? []
-        task = vision.map { _ in "detect" }
+        task = vision?.task.rawValue
         classes = vision?.labels.names
         input = vision.map {
             Input(width: $0.input.size.width, height: $0.input.size.height, fit: $0.input.fit.rawValue)
@@ -73,7 +75,8 @@ struct ModelDocument: Encodable {
                 confidence: $0.defaults.confidence,
                 iou: $0.defaults.iou,
                 maxDetections: $0.defaults.maxDetections,
-                classAgnostic: $0.defaults.classAgnostic
+                classAgnostic: $0.defaults.classAgnostic,
+                topK: $0.defaults.topClasses
             )
         }
         queue = Queue(depth: load.waiting, running: load.running, limit: limits.jobs)

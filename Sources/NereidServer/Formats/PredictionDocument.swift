@@ -12,8 +12,12 @@ public struct PredictionDocument: Encodable, Sendable {
     public let model: String
     /// The upright picture's size in pixels.
     public let image: Size
+    /// What the model does.
+    public let task: String
     /// What was found, best score first.
     public let detections: [Item]
+    /// What the whole picture shows, best score first; absent but for models that classify.
+    public let classifications: [ClassItem]?
     /// Where the time went, in milliseconds.
     public let timing: Timing
 
@@ -23,15 +27,46 @@ public struct PredictionDocument: Encodable, Sendable {
         let height: Int
     }
 
-    /// One detection.
+    /// One detection; the last four are there when the model's task gives them.
     public struct Item: Encodable, Sendable {
         let label: String
         let classID: Int
         let score: Float
         let box: [Float]
+        let mask: MaskItem?
+        let polygons: [[Float]]?
+        let keypoints: [[Float]]?
+        let rotatedBox: RotatedBoxItem?
 
         enum CodingKeys: String, CodingKey {
-            case label, score, box
+            case label, score, box, mask, polygons, keypoints
+            case classID = "class_id"
+            case rotatedBox = "rotated_box"
+        }
+    }
+
+    /// The pixels of an object as COCO's compressed run lengths: `size` is height and width, as there.
+    struct MaskItem: Encodable, Sendable {
+        let size: [Int]
+        let counts: String
+    }
+
+    /// A box that may be turned: `angle` in radians, clockwise; the corners one after another.
+    struct RotatedBoxItem: Encodable, Sendable {
+        let centre: [Float]
+        let size: [Float]
+        let angle: Float
+        let corners: [[Float]]
+    }
+
+    /// One class of a whole picture.
+    public struct ClassItem: Encodable, Sendable {
+        let label: String
+        let classID: Int
+        let score: Float
+
+        enum CodingKeys: String, CodingKey {
+            case label, score
             case classID = "class_id"
         }
     }
@@ -56,14 +91,17 @@ public struct PredictionDocument: Encodable, Sendable {
         self.id = id
         self.model = model
         image = Size(width: answer.size.width, height: answer.size.height)
-        detections = answer.detections.map { detection in
-            Item(
-                label: detection.label,
-                classID: detection.classID,
-                score: detection.score.rounded(toMultiplesOf: 100_000),
-                box: detection.box.rounded
-            )
-        }
+        task = answer.task.rawValue
+        detections = answer.detections.map(Item.init)
+        classifications =
+            answer.task == .classify
+            ? answer.classifications.map { classification in
+                ClassItem(
+                    label: classification.label,
+                    classID: classification.classID,
+                    score: classification.score.rounded(toMultiplesOf: 100_000)
+                )
+            } : nil
         timing = Timing(
             queue: answer.timing.queue.milliseconds,
             decode: answer.timing.decode.milliseconds,
@@ -71,6 +109,46 @@ public struct PredictionDocument: Encodable, Sendable {
             postprocess: answer.timing.postprocessing.milliseconds
         )
     }
+}
+
+extension PredictionDocument.Item {
+    /// How far a polygon may be from the border of the pixels, in pixels: less than a pixel's diagonal, so that slanted borders
+    /// need no corner at every pixel.
+    private static let polygonTolerance: Float = 0.75
+
+    fileprivate init(_ detection: Detection) {
+        self.init(
+            label: detection.label,
+            classID: detection.classID,
+            score: detection.score.rounded(toMultiplesOf: 100_000),
+            box: detection.box.rounded,
+            mask: detection.mask.map { mask in
+                .init(size: [mask.size.height, mask.size.width], counts: mask.compressedCounts)
+            },
+            polygons: detection.mask.map { mask in
+                mask.polygons(within: Self.polygonTolerance).map { polygon in polygon.flatMap { [$0.x, $0.y] } }
+            },
+            keypoints: detection.keypoints.map { keypoints in
+                keypoints.map { keypoint in
+                    [keypoint.x.rounded(toMultiplesOf: 1000), keypoint.y.rounded(toMultiplesOf: 1000)]
+                        + (keypoint.score.map { [$0.rounded(toMultiplesOf: 100_000)] } ?? [])
+                }
+            },
+            rotatedBox: detection.rotation.map { box in
+                .init(
+                    centre: box.centre.rounded,
+                    size: [box.width.rounded(toMultiplesOf: 1000), box.height.rounded(toMultiplesOf: 1000)],
+                    angle: box.angle.rounded(toMultiplesOf: 100_000),
+                    corners: box.corners.map(\.rounded)
+                )
+            }
+        )
+    }
+}
+
+extension Point {
+    /// From the left and from the top, to a thousandth of a pixel.
+    fileprivate var rounded: [Float] { [x.rounded(toMultiplesOf: 1000), y.rounded(toMultiplesOf: 1000)] }
 }
 
 extension Float {

@@ -12,7 +12,9 @@ struct ResultsDocument: Encodable {
 public struct PictureResultDocument: Encodable, Sendable {
     let file: String?
     let image: PredictionDocument.Size?
+    let task: String?
     let detections: [PredictionDocument.Item]?
+    let classifications: [PredictionDocument.ClassItem]?
     let timing: PredictionDocument.Timing?
     let error: Problem.Body?
 
@@ -20,7 +22,9 @@ public struct PictureResultDocument: Encodable, Sendable {
     public init(file: String?, answer: PredictionDocument) {
         self.file = file
         image = answer.image
+        task = answer.task
         detections = answer.detections
+        classifications = answer.classifications
         timing = answer.timing
         error = nil
     }
@@ -29,7 +33,9 @@ public struct PictureResultDocument: Encodable, Sendable {
     public init(file: String?, error: any Error) {
         self.file = file
         image = nil
+        task = nil
         detections = nil
+        classifications = nil
         timing = nil
         self.error = Problem(error).body
     }

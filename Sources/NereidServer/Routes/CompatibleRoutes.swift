@@ -67,6 +67,6 @@ struct CompatibleRoutes {
             .init(id: context.requestID, model: model, options: .init(), deadline: deadline),
             context: context
         )
-        return try answers[0].get().detections
+        return try answers[0].get().boxes
     }
 }

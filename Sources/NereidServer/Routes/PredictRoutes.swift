@@ -61,7 +61,7 @@ struct PredictRoutes {
     ) async throws -> Response {
         if let annotate = parameters.annotate, let picture = answer.picture {
             let bytes = try await services.imaging.run {
-                try Annotation.draw(answer.detections, on: picture)
+                try Annotation.draw(answer.detections, classifications: answer.classifications, on: picture)
                     .encoded(as: annotate == .png ? .png : .jpeg(quality: 90))
             }
             return Response(
@@ -74,7 +74,10 @@ struct PredictRoutes {
         case .json:
             return Response(json: PredictionDocument(id: context.requestID, model: model, answer: answer))
         case .csv:
-            let lines = CSVFormat.lines(file: file.name ?? "", answer.detections)
+            let name = file.name ?? ""
+            let lines =
+                CSVFormat.lines(file: name, answer.detections)
+                + CSVFormat.lines(file: name, classifications: answer.classifications)
             return Response(text: CSVFormat.headings + lines, contentType: "text/csv; charset=utf-8")
         }
     }
@@ -103,7 +106,9 @@ struct PredictRoutes {
             return Response(json: ResultsDocument(id: context.requestID, model: model, results: results))
         case .csv:
             let lines = zip(files, answers).map { file, answer in
-                CSVFormat.lines(file: file.name ?? "", (try? answer.get())?.detections ?? [])
+                let (name, answer) = (file.name ?? "", try? answer.get())
+                return CSVFormat.lines(file: name, answer?.detections ?? [])
+                    + CSVFormat.lines(file: name, classifications: answer?.classifications ?? [])
             }
             return Response(text: CSVFormat.headings + lines.joined(), contentType: "text/csv; charset=utf-8")
         }

@@ -9,6 +9,7 @@ struct PredictionParameters: Equatable {
     var confidence: Float?
     var iou: Float?
     var maxDetections: Int?
+    var topClasses: Int?
     var classAgnostic: Bool?
     /// Labels or numbers of classes.
     var classes: [String]?
@@ -25,7 +26,7 @@ struct PredictionParameters: Equatable {
     }
 
     private static let known = [
-        "confidence", "iou", "max_detections", "class_agnostic", "classes", "format", "annotate",
+        "confidence", "iou", "max_detections", "top_k", "class_agnostic", "classes", "format", "annotate",
     ]
 
     /// Reads the parameters.
@@ -40,12 +41,8 @@ struct PredictionParameters: Equatable {
         }
         confidence = try Self.fraction("confidence", values)
         iou = try Self.fraction("iou", values)
-        if let text = values["max_detections"] {
-            guard let number = Int(text), (1...10_000).contains(number) else {
-                throw Self.problem("‘max_detections’ is ‘\(text)’, but must be a whole number from 1 to 10000")
-            }
-            maxDetections = number
-        }
+        maxDetections = try Self.count("max_detections", values)
+        topClasses = try Self.count("top_k", values)
         classAgnostic = try Self.choice("class_agnostic", values, of: ["true", "false"]).map { $0 == "true" }
         classes = values["classes"].flatMap { text in
             let names = text.split(separator: ",").map { $0.trimmingPrefix(while: \.isWhitespace) }.map(String.init)
@@ -64,7 +61,8 @@ struct PredictionParameters: Equatable {
             iou: iou,
             maxDetections: maxDetections,
             classAgnostic: classAgnostic,
-            classes: try classes.map { names throws(VisionError) in try model.classIDs(named: names) }
+            classes: try classes.map { names throws(VisionError) in try model.classIDs(named: names) },
+            topClasses: topClasses
         )
     }
 
@@ -72,6 +70,14 @@ struct PredictionParameters: Equatable {
         guard let text = values[name] else { return nil }
         guard let number = Float(text), (0...1).contains(number) else {
             throw problem("‘\(name)’ is ‘\(text)’, but must be a number from 0 to 1")
+        }
+        return number
+    }
+
+    private static func count(_ name: String, _ values: [String: String]) throws(Problem) -> Int? {
+        guard let text = values[name] else { return nil }
+        guard let number = Int(text), (1...10_000).contains(number) else {
+            throw problem("‘\(name)’ is ‘\(text)’, but must be a whole number from 1 to 10000")
         }
         return number
     }

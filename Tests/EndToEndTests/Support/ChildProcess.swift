@@ -17,12 +17,21 @@ struct ChildProcess: Sendable {
     /// - Parameters:
     ///   - environment: added to this process's own, which is handed on without Nereid's settings.
     ///   - folder: where to keep what it prints.
-    init(_ program: String, _ arguments: [String], environment: [String: String] = [:], folder: URL) throws {
+    ///   - workingFolder: where to start it instead.
+    init(
+        _ program: String,
+        _ arguments: [String],
+        environment: [String: String] = [:],
+        folder: URL,
+        workingFolder: URL = Repository.root
+    ) throws {
         process = Process()
         process.executableURL = URL(fileURLWithPath: program)
         process.arguments = arguments
-        process.currentDirectoryURL = Repository.root
-        process.environment = Self.cleanEnvironment.merging(environment) { $1 }
+        process.currentDirectoryURL = workingFolder
+        // Tests leave nothing in the user's own cache, and find nothing there.
+        process.environment = Self.cleanEnvironment.merging(["NEREID_CACHE": "off"]) { $1 }
+            .merging(environment) { $1 }
         process.standardInput = FileHandle.nullDevice
         let name = UUID().uuidString
         (outputFile, errorFile) = (

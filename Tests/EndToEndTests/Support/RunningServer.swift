@@ -17,6 +17,8 @@ struct RunningServer: Sendable {
 
     /// What a server is to be started with.
     struct Setup: Sendable {
+        var program = ChildProcess.nereid
+        var workingFolder = Repository.root
         var arguments: [String]
         var environment: [String: String]
         /// Whether to wait until every model is loaded.
@@ -53,10 +55,11 @@ struct RunningServer: Sendable {
     static func with<Value>(_ setup: Setup, _ body: (RunningServer) async throws -> Value) async throws -> Value {
         try await TemporaryFolder.with { folder in
             let process = try ChildProcess(
-                ChildProcess.nereid,
+                setup.program,
                 setup.arguments,
                 environment: setup.environment,
-                folder: folder
+                folder: folder,
+                workingFolder: setup.workingFolder
             )
             let result: Result<Value, any Error>
             do {

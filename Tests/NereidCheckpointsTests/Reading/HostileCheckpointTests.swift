@@ -60,12 +60,10 @@ struct HostileCheckpointTests {
 
     @Test(arguments: refused)
     func refuses(file: String, message: String) throws {
-        let before = ResidentMemory.megabytes
         let path = try path(file)
         let start = ContinuousClock.now
         let error = #expect(throws: CheckpointError.self) { try Checkpoint(path: path) }
         #expect(ContinuousClock.now - start < .seconds(5))
-        #expect(ResidentMemory.megabytes - before < 100)
         let words = try #require(error).description
         #expect(words.contains(message))
         #expect(words.contains(file))
@@ -74,7 +72,6 @@ struct HostileCheckpointTests {
 
     @Test(arguments: read)
     func readsInert(file: String) throws {
-        let before = ResidentMemory.megabytes
         let start = ContinuousClock.now
         let checkpoint = try Checkpoint(path: path(file))
         var visited = 0
@@ -86,7 +83,6 @@ struct HostileCheckpointTests {
         }
         #expect(visited <= checkpoint.valueCount)
         #expect(ContinuousClock.now - start < .seconds(5))
-        #expect(ResidentMemory.megabytes - before < 100)
         expectNothingExecuted()
     }
 

@@ -130,15 +130,18 @@ struct RefusedPickleTests {
         #expect(try SavedCheckpoint.opening(opcodes: opcodes).root.elements?.count == 1)
     }
 
-    /// Many values, entries of one list, places in the memo, and copies of one list.
+    /// Many values, values on the stack, texts, entries of one list, places in the memo, and copies of one list.
     private static let numerous: [[UInt8]] = {
         let set: [UInt8] = [0x63] + Array("builtins\nset\n".utf8) + [0x68, 0, 0x52]
         let dictionary: [UInt8] = [0x63] + Array("collections\nOrderedDict\n".utf8) + [0x68, 0, 0x52]
         let list: [UInt8] = [0x5D, 0x28] + [UInt8](repeating: 0x4E, count: 40) + [0x65, 0x85, 0x71, 0]
         let pairs: [UInt8] = [0x5D, 0x28, 0x4E, 0x4E, 0x86, 0x65, 0x85, 0x71, 0]
+        let texts: [UInt8] = (0..<12).flatMap { [0x8C, 1, 0x61 + UInt8($0)] as [UInt8] }
         let places: [UInt8] = (0..<101).flatMap { [0x71, UInt8($0)] as [UInt8] }
         return [
             [UInt8](repeating: 0x7D, count: 101),
+            [UInt8](repeating: 0x4E, count: 101),
+            texts,
             [0x5D, 0x28] + [UInt8](repeating: 0x4E, count: 101) + [0x65],
             [0x4E] + places,
             list + set + set + set,

@@ -102,6 +102,9 @@ struct TensorReadingTests {
             ([2, 0, 3], [3, 3, 1], 0, [], true),
             ([0], [1], 6, [], true),
             ([3, 1, 2], [2, 9, 1], 0, [0, 1, 2, 3, 4, 5], true),
+            // The stride of a single step is never taken.
+            ([1, 2], [.max, 3], 1, [1, 4], false),
+            ([2, 1, 2], [1, .max, 3], 1, [1, 4, 2, 5], false),
         ] as [([Int], [Int], Int, [Float], Bool)]
     )
     func readsView(shape: [Int], strides: [Int], offset: Int, expected: [Float], isContiguous: Bool) throws {

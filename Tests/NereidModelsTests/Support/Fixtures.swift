@@ -21,11 +21,19 @@ enum Fixtures {
         return tests.appendingPathComponent("Fixtures/\(name).onnx").path
     }
 
+    static let checkpoints = CheckpointConversion(cache: .none, logger: logger)
     static let session = SessionOptions(device: .cpu, instances: 1, threads: 1)
 
     /// Loads a found file on the real engine.
     static func load(_ found: FoundModel) async throws -> ServedModel {
-        try await ServedModel.load(found, on: engine.get(), session: session, imaging: imaging, logger: logger)
+        try await ServedModel.load(
+            found,
+            on: engine.get(),
+            session: session,
+            checkpoints: checkpoints,
+            imaging: imaging,
+            logger: logger
+        )
     }
 
     static func repository(_ locations: [ModelLocation]) throws -> ModelRepository {

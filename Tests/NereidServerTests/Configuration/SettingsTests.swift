@@ -56,7 +56,8 @@ struct SettingsTests {
     func everySetting(layer: Int) throws {
         let values: [Setting: String] = [
             .host: "0.0.0.0", .port: "0", .models: "a.onnx, reef=b.onnx", .defaultModel: "reef", .device: "cuda:1",
-            .instances: "2", .threads: "3", .onnxRuntime: "/opt/ort", .decodeThreads: "5", .applyOrientation: "no",
+            .instances: "2", .threads: "3", .onnxRuntime: "/opt/ort", .cache: "/graphs", .decodeThreads: "5",
+            .applyOrientation: "no",
             .maxPictureBytes: "1MiB", .maxPictureSide: "1000", .maxPicturePixels: "2000", .decodeTimeout: "0.5",
             .maxRequestBytes: "2MiB", .maxUploadMemory: "3MiB", .maxConnections: "7", .queueJobs: "0",
             .queueBytes: "4MiB", .requestTimeout: "8", .idleTimeout: "9", .shutdownDelay: "0",
@@ -89,7 +90,8 @@ struct SettingsTests {
         let engine = try EngineConfiguration(layers)
         #expect(engine.models == ["a.onnx", "reef=b.onnx"])
         #expect(engine.session == SessionOptions(device: .cuda(1), instances: 2, threads: 3))
-        #expect((engine.onnxRuntime, engine.decodeThreads, engine.logLevel) == ("/opt/ort", 5, .debug))
+        #expect((engine.onnxRuntime, engine.cache, engine.decodeThreads) == ("/opt/ort", "/graphs", 5))
+        #expect(engine.logLevel == .debug)
     }
 
     @Test("may be lists in a file")

@@ -28,7 +28,8 @@ struct PredictRouteTests {
                     #expect($0.status == .ok)
                     #expect($0.headers[.contentType] == "application/json")
                     let json = $0.json
-                    #expect(json.keys == ["detections", "id", "image", "model", "timing"])
+                    #expect(json.keys == ["detections", "id", "image", "model", "task", "timing"])
+                    #expect(json.task == "detect")
                     #expect(json.model == "blocks")
                     #expect((json.image.width, json.image.height) == (160, 160))
                     #expect(json.image.keys == ["height", "width"])
@@ -104,7 +105,7 @@ struct PredictRouteTests {
                 #expect(json.keys == ["id", "model", "results"])
                 let results = json.results
                 #expect(results.elements.map(\.file) == ["a.png", "notes.txt", "b.png"])
-                #expect(results[0].keys == ["detections", "file", "image", "timing"])
+                #expect(results[0].keys == ["detections", "file", "image", "task", "timing"])
                 #expect(results[1].keys == ["error", "file"])
                 #expect((results[1].error.code, results[1].error.status) == ("not_a_picture", 415))
                 #expect(results[2].image.width == 112)

@@ -16,11 +16,13 @@ struct PredictionParametersTests {
     @Test("are all read")
     func everyParameter() throws {
         let parameters = try Self.parameters([
-            "confidence": "0.5", "iou": "1", "max_detections": "10", "class_agnostic": "true",
+            "confidence": "0.5", "iou": "1", "max_detections": "10", "top_k": "3",
+            "class_agnostic": "true",
             "classes": "urchin, 3,sea star", "format": "csv", "annotate": "jpeg",
         ])
         #expect((parameters.confidence, parameters.iou, parameters.maxDetections) == (0.5, 1, 10))
         #expect(parameters.classAgnostic == true)
+        #expect(parameters.topClasses == 3)
         #expect(parameters.classes == ["urchin", "3", "sea star"])
         #expect((parameters.format, parameters.annotate) == (.csv, .jpeg))
     }
@@ -46,6 +48,7 @@ struct PredictionParametersTests {
         ("confidence", "", "‘confidence’ is ‘’, but must be a number from 0 to 1"),
         ("iou", "-0.1", "‘iou’ is ‘-0.1’, but must be a number from 0 to 1"),
         ("max_detections", "0", "‘max_detections’ is ‘0’, but must be a whole number from 1 to 10000"),
+        ("top_k", "0", "‘top_k’ is ‘0’, but must be a whole number from 1 to 10000"),
         ("max_detections", "1e3", "‘max_detections’ is ‘1e3’, but must be a whole number from 1 to 10000"),
         ("class_agnostic", "yes", "‘class_agnostic’ is ‘yes’, but must be one of true, false"),
         ("format", "xml", "‘format’ is ‘xml’, but must be one of json, csv"),
@@ -64,7 +67,7 @@ struct PredictionParametersTests {
         let error = #expect(throws: Problem.self) { try Self.parameters(["confidense": "0.5"]) }
         #expect(
             error?.detail == "‘confidense’ is not a parameter. Parameters: confidence, iou, max_detections, "
-                + "class_agnostic, classes, format, annotate"
+                + "top_k, class_agnostic, classes, format, annotate"
         )
     }
 }

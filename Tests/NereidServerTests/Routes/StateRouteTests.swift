@@ -32,7 +32,7 @@ struct StateRouteTests {
                 #expect(good.head.keys == ["because", "kind"])
                 #expect(good.head.kind == "yolov8")
                 #expect((good.input.width, good.input.height, good.input.fit) == (160, 160, "rect"))
-                #expect(good.defaults.keys == ["class_agnostic", "confidence", "iou", "max_detections"])
+                #expect(good.defaults.keys == ["class_agnostic", "confidence", "iou", "max_detections", "top_k"])
                 #expect((good.queue.depth, good.queue.limit, good.queue.running) == (3, 64, 0))
                 let bad = models[1]
                 #expect(bad.keys == ["aliases", "name", "queue", "reason", "state"])

@@ -106,6 +106,31 @@ struct MaskTests {
         #expect(try corners(Self.mask("..", "..")).isEmpty)
     }
 
+    @Test("has polygons with fewer corners, none of which strays far")
+    func simplified() throws {
+        // A triangle of stairs, and a disc.
+        var stairs = MaskBuilder(size: PixelSize(width: 60, height: 60))
+        for column in 0..<60 { stairs.add(column: column, rows: 59 - column..<60) }
+        let triangle = stairs.mask()
+        #expect(triangle.polygons[0].count > 100)
+        #expect(triangle.polygons(within: 0.75)[0].count < 8)
+        var round = MaskBuilder(size: PixelSize(width: 60, height: 60))
+        for column in 0..<60 {
+            let half = Int((900 - Double((column - 30) * (column - 30))).squareRoot())
+            round.add(column: column, rows: 30 - half..<30 + half)
+        }
+        let disc = round.mask()
+        let polygon = try #require(disc.polygons(within: 0.75).first)
+        #expect(polygon.count < disc.polygons[0].count / 2)
+        let area = zip(polygon, polygon.dropFirst() + polygon.prefix(1)).reduce(Float(0)) { sum, sides in
+            sum + (sides.0.x * sides.1.y - sides.1.x * sides.0.y) / 2
+        }
+        #expect(abs(area - Float(disc.area)) < 0.02 * Float(disc.area))
+        // What is too small for less stays, and no tolerance changes nothing.
+        #expect(try Self.mask("...", ".#.", "...").polygons(within: 5)[0].count == 4)
+        #expect(disc.polygons(within: 0) == disc.polygons)
+    }
+
     @Test("has borders that hold exactly its pixels", arguments: UInt64(0)..<12)
     func area(seed: UInt64) {
         let mask = Self.noise(seed: seed, width: 4 + Int(seed), height: 17)
