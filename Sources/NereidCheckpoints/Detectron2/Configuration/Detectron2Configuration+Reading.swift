@@ -36,6 +36,7 @@ extension Detectron2Configuration {
             throw reader.unsupported("MODEL.META_ARCHITECTURE", "which is neither RetinaNet nor GeneralizedRCNN")
         }
         self.file = file
+        identity = reader.values.canonical
         self.architecture = architecture
         input = try Input(reader)
         backbone = try Backbone(reader)

@@ -18,6 +18,8 @@ public struct Detectron2Configuration: Sendable, Hashable {
     /// What was read otherwise than it may have been meant.
     public let warnings: [String]
 
+    /// All of its values as text, the defaults included.
+    let identity: String
     let backbone: Backbone
     let pyramid: Pyramid?
     let anchors: Anchors
