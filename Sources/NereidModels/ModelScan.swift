@@ -153,8 +153,8 @@ struct ModelScan {
         guard graphs.count == 1 else { return nil }
         let isModelFolder =
             // Weights and the one configuration that belongs to them.
-            configurations(for: graphs[0]).count == 1 ||
-            files.contains { settingsNames(stem: "model").contains($0.lastPathComponent) }
+            configurations(for: graphs[0]).count == 1
+            || files.contains { settingsNames(stem: "model").contains($0.lastPathComponent) }
             || graphs[0].deletingPathExtension().lastPathComponent == "model"
         return isModelFolder ? graphs[0] : nil
     }

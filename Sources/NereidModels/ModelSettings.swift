@@ -95,7 +95,7 @@ public struct ModelSettings: Sendable, Hashable {
         vision.labels = try labels(reader, folder: folder)
         vision.defaults.confidence = try reader.fraction("confidence") ?? vision.defaults.confidence
         vision.defaults.iou = try reader.fraction("iou") ?? vision.defaults.iou
-        vision.defaults.classAgnostic = try reader.boolean("class_agnostic") ?? false
+        vision.defaults.classAgnostic = try reader.boolean("class_agnostic")
         vision.defaults.maxDetections =
             try reader.integer("max_detections", in: 1...10_000) ?? vision.defaults.maxDetections
         vision.defaults.topClasses = try reader.integer("top_k", in: 1...10_000) ?? vision.defaults.topClasses

@@ -165,7 +165,9 @@ struct Parts {
         _ features: [String: Detectron2Network.Feature],
         precision: WeightPrecision
     ) throws {
-        guard let proposals = network.configuration.proposals, let regions = network.configuration.regions else { return }
+        guard let proposals = network.configuration.proposals, let regions = network.configuration.regions else {
+            return
+        }
         let levels = try network.selected(proposals.levels, from: features, key: "MODEL.RPN.IN_FEATURES")
         strides = levels.map(\.stride)
         try network.writeProposals(proposals, on: levels, anchorsPerCell: network.configuration.anchors.perCell)

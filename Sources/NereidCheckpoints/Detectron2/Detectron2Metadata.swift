@@ -82,7 +82,10 @@ struct Detectron2Metadata {
             (Key.channels, configuration.input.isBGR ? "bgr" : "rgb"),
             (Key.mean, Self.list(configuration.input.mean.map { String($0) })),
             (Key.standardDeviation, Self.list(configuration.input.standardDeviation.map { String($0) })),
-            (Key.edges, Self.list([configuration.input.shortestEdge, configuration.input.longestEdge].map(String.init))),
+            (
+                Key.edges,
+                Self.list([configuration.input.shortestEdge, configuration.input.longestEdge].map(String.init))
+            ),
             (Key.confidence, String(configuration.thresholds.confidence)),
             (Key.iou, String(configuration.thresholds.iou)),
             // Below zero all count.
@@ -127,11 +130,14 @@ enum Detectron2Labels {
     /// The classes of COCO's instances, in the order of their numbers (Lin and others, arXiv:1405.0312).
     private static let coco = [
         "person", "bicycle", "car", "motorcycle", "airplane", "bus", "train", "truck", "boat", "traffic light",
-        "fire hydrant", "stop sign", "parking meter", "bench", "bird", "cat", "dog", "horse", "sheep", "cow", "elephant",
-        "bear", "zebra", "giraffe", "backpack", "umbrella", "handbag", "tie", "suitcase", "frisbee", "skis", "snowboard",
+        "fire hydrant", "stop sign", "parking meter", "bench", "bird", "cat", "dog", "horse", "sheep", "cow",
+        "elephant",
+        "bear", "zebra", "giraffe", "backpack", "umbrella", "handbag", "tie", "suitcase", "frisbee", "skis",
+        "snowboard",
         "sports ball", "kite", "baseball bat", "baseball glove", "skateboard", "surfboard", "tennis racket", "bottle",
         "wine glass", "cup", "fork", "knife", "spoon", "bowl", "banana", "apple", "sandwich", "orange", "broccoli",
-        "carrot", "hot dog", "pizza", "donut", "cake", "chair", "couch", "potted plant", "bed", "dining table", "toilet",
+        "carrot", "hot dog", "pizza", "donut", "cake", "chair", "couch", "potted plant", "bed", "dining table",
+        "toilet",
         "tv", "laptop", "mouse", "remote", "keyboard", "cell phone", "microwave", "oven", "toaster", "sink",
         "refrigerator", "book", "clock", "vase", "scissors", "teddy bear", "hair drier", "toothbrush",
     ]

@@ -110,7 +110,11 @@ struct AnchorMaps: Sendable {
         var histogram = [Int](repeating: 0, count: 1 << 16)
         for entry in logits { histogram[Int(rank(entry.logit) >> 16)] += 1 }
         var seen = 0
-        guard let bucket = histogram.indices.reversed().first(where: { seen += histogram[$0]; return seen >= count }) else {
+        guard
+            let bucket = histogram.indices.reversed().first(where: {
+                seen += histogram[$0]; return seen >= count
+            })
+        else {
             return -.infinity
         }
         let lowest = UInt32(bucket) << 16

@@ -49,7 +49,8 @@ struct RegionStages: Sendable {
         do {
             levels = RegionLevels(strides: try evidence.regionStrides())
             adjustment = try evidence.boxAdjustment(HeadEvidence.Key.boxWeights)
-            features = try levels.strides.indices.map { level throws(HeadMisfit) in try evidence.map("features\(level)") }
+            features = try levels.strides.indices.map { level throws(HeadMisfit) in try evidence.map("features\(level)")
+            }
         } catch {
             throw VisionError.unknownHead(
                 model: model,
@@ -61,7 +62,8 @@ struct RegionStages: Sendable {
         boxes = try await sources.session("boxes", model: model)
         do {
             masks =
-                task == .segment && head.stages.contains("masks") ? try await sources.session("masks", model: model) : nil
+                task == .segment && head.stages.contains("masks")
+                ? try await sources.session("masks", model: model) : nil
         } catch {
             await boxes.shutDown()
             throw error

@@ -102,5 +102,5 @@ struct ArithmeticExpressionTests {
 }
 
 extension ConfigurationValue: ExpressibleByIntegerLiteral {
-    public init(integerLiteral number: Int) { self = .integer(number) }
+    init(integerLiteral number: Int) { self = .integer(number) }
 }

@@ -80,7 +80,10 @@ struct Detectron2ConfigurationTests {
 
     @Test(
         "never read files outside of their folder",
-        arguments: ["../secret.yaml", "/etc/hostname", "~/secret.yaml", "a/../../secret.yaml", "file:///etc/hostname", "link.yaml"]
+        arguments: [
+            "../secret.yaml", "/etc/hostname", "~/secret.yaml", "a/../../secret.yaml", "file:///etc/hostname",
+            "link.yaml",
+        ]
     )
     func traversal(base: String) throws {
         let outer = try TemporaryFolder()
@@ -246,7 +249,11 @@ struct Detectron2ConfigurationTests {
         let error = #expect(throws: Detectron2Error.self) { try Detectron2Configuration(text: text, file: "c.yaml") }
         #expect(
             error
-                == .refusedTag(file: "c.yaml", tag: "tag:yaml.org,2002:python/object/apply:os.system", key: "MODEL.WEIGHTS")
+                == .refusedTag(
+                    file: "c.yaml",
+                    tag: "tag:yaml.org,2002:python/object/apply:os.system",
+                    key: "MODEL.WEIGHTS"
+                )
         )
         let other = "MODEL:\n  X: !!python/object/apply:eval [\"exit()\"]\n"
         let refusal = #expect(throws: Detectron2Error.self) { try Detectron2Configuration(text: other, file: "c.yaml") }

@@ -23,7 +23,8 @@ struct Detectron2GraphTests {
             let values = try outputs[place].floats(picture: 0)
             let mean = values.reduce(0) { $0 + Double($1) } / Double(values.count)
             // Over one less than their number, as PyTorch has it.
-            let spread = (values.reduce(0) { $0 + (Double($1) - mean) * (Double($1) - mean) } / Double(values.count - 1))
+            let spread =
+                (values.reduce(0) { $0 + (Double($1) - mean) * (Double($1) - mean) } / Double(values.count - 1))
                 .squareRoot()
             #expect(Self.isClose([Float(mean), Float(spread)], [expected.mean, expected.std]), "\(name)")
             #expect(Self.isClose(values.prefix(expected.first.count), expected.first), "\(name)")
@@ -73,7 +74,10 @@ struct Detectron2GraphTests {
         await session.shutDown()
     }
 
-    @Test("give proposals, and classes and boxes of the first twenty", arguments: [Detectron2Sample.fasterRCNN, .maskRCNN])
+    @Test(
+        "give proposals, and classes and boxes of the first twenty",
+        arguments: [Detectron2Sample.fasterRCNN, .maskRCNN]
+    )
     func regions(sample: Detectron2Sample) async throws {
         let reference = try sample.results()
         let raw = try NumpyArray("reference/detectron2/\(reference.fixedInput.rawFile)")

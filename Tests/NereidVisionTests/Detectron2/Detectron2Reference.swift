@@ -151,7 +151,9 @@ struct NumpyArray {
     init(_ file: String) throws {
         let bytes = try Data(contentsOf: URL(fileURLWithPath: SharedFolder.path(file)))
         let length = Int(bytes[8]) | Int(bytes[9]) << 8
-        let header = String(decoding: bytes[10..<10 + length], as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
+        let header = String(decoding: bytes[10..<10 + length], as: UTF8.self).trimmingCharacters(
+            in: .whitespacesAndNewlines
+        )
         guard case .dictionary(let entries) = PythonLiteral(parsing: header) else {
             throw HeadMisfit(reason: "\(file) is not an array: \(header)")
         }

@@ -95,6 +95,9 @@ struct Detectron2ReferenceTests {
             position += length
         }
         let union = area + isInside.count - common
-        #expect(union == 0 || Float(common) / Float(union) >= 0.98, "\(place): \(common) of \(union) at \(detection.box)")
+        #expect(
+            union == 0 || Float(common) / Float(union) >= 0.98,
+            "\(place): \(common) of \(union) at \(detection.box)"
+        )
     }
 }

@@ -120,7 +120,9 @@ struct ArithmeticExpression: Sendable {
             switch token {
             case .number(let number): term = .value(number)
             case .text(let text):
-                guard scope == .literals else { throw Refusal(reason: "has a text, \(Excerpt(text, limit: 40)), in it") }
+                guard scope == .literals else {
+                    throw Refusal(reason: "has a text, \(Excerpt(text, limit: 40)), in it")
+                }
                 term = .value(.text(text))
             case .symbol("["): term = try list(until: "]")
             case .symbol("("): term = try group()
@@ -198,14 +200,18 @@ struct ArithmeticExpression: Sendable {
 
         private mutating func require(_ symbol: Character) throws(Refusal) {
             guard next == .symbol(symbol) else {
-                throw Refusal(reason: next.map { "has \($0) where ‘\(symbol)’ should be" } ?? "ends without ‘\(symbol)’")
+                throw Refusal(
+                    reason: next.map { "has \($0) where ‘\(symbol)’ should be" } ?? "ends without ‘\(symbol)’"
+                )
             }
             position += 1
         }
 
         private mutating func enter() throws(Refusal) {
             depth += 1
-            guard depth <= maximumDepth else { throw Refusal(reason: "is nested more than \(maximumDepth) levels deep") }
+            guard depth <= maximumDepth else {
+                throw Refusal(reason: "is nested more than \(maximumDepth) levels deep")
+            }
         }
     }
 }

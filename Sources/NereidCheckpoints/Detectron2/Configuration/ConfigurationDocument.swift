@@ -61,7 +61,8 @@ struct ConfigurationDocument {
         var previous = UInt8(ascii: " ")
         var isStar = false
         for byte in text.utf8 {
-            let isName = byte == UInt8(ascii: "_") || byte == UInt8(ascii: "-") || byte >= 0x80
+            let isName =
+                byte == UInt8(ascii: "_") || byte == UInt8(ascii: "-") || byte >= 0x80
                 || (byte | 0x20 >= UInt8(ascii: "a") && byte | 0x20 <= UInt8(ascii: "z"))
                 || (byte >= UInt8(ascii: "0") && byte <= UInt8(ascii: "9"))
             if isStar, isName { count += 1 }

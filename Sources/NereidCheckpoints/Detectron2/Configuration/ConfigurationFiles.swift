@@ -27,7 +27,10 @@ struct ConfigurationFiles {
         guard value["MODEL"] != nil else {
             // LazyConfig, the other kind, names Python code to be run.
             let isLazy = value["model._target_"] != nil
-            throw .notAConfiguration(file: path, reason: "it has no key MODEL" + (isLazy ? " (it is a LazyConfig)" : ""))
+            throw .notAConfiguration(
+                file: path,
+                reason: "it has no key MODEL" + (isLazy ? " (it is a LazyConfig)" : "")
+            )
         }
     }
 

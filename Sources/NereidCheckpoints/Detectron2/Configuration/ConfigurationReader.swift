@@ -81,7 +81,8 @@ struct ConfigurationReader {
         levels: Int,
         in range: ClosedRange<Double>
     ) throws(Detectron2Error) -> [[Double]] {
-        let expected = "one list of numbers from \(range.lowerBound) to \(range.upperBound) for each of \(levels) levels"
+        let expected =
+            "one list of numbers from \(range.lowerBound) to \(range.upperBound) for each of \(levels) levels"
         guard case .list(let elements) = values[key] ?? .none, !elements.isEmpty else { throw bad(key, expected) }
         var lists: [[Double]] = []
         if elements.allSatisfy({ Self.real($0) != nil }) {

@@ -152,7 +152,8 @@ extension Detectron2Configuration.Pyramid {
         channels = try reader.integer("MODEL.FPN.OUT_CHANNELS", in: Limit.channels)
         normalisation = try .init(reader, "MODEL.FPN.NORM")
         averages =
-            try reader.choice("MODEL.FPN.FUSE_TYPE", of: ["sum", "avg"], reason: "which is neither sum nor avg") == "avg"
+            try reader.choice("MODEL.FPN.FUSE_TYPE", of: ["sum", "avg"], reason: "which is neither sum nor avg")
+            == "avg"
     }
 }
 
@@ -204,7 +205,8 @@ extension Detectron2Configuration.Proposals {
         iou = try reader.real("\(key).NMS_THRESH", in: Limit.share)
         minimumSize = try reader.real("MODEL.PROPOSAL_GENERATOR.MIN_SIZE", in: 0...1e5)
         guard (1...8).contains(levels.count) else { throw reader.bad("\(key).IN_FEATURES", "1 to 8 names of maps") }
-        guard case .list(let dimensions) = reader.values["\(key).CONV_DIMS"] ?? .none, (1...8).contains(dimensions.count)
+        guard case .list(let dimensions) = reader.values["\(key).CONV_DIMS"] ?? .none,
+            (1...8).contains(dimensions.count)
         else { throw reader.bad("\(key).CONV_DIMS", "1 to 8 numbers of channels") }
         var channels: [Int] = []
         for dimension in dimensions {

@@ -21,7 +21,12 @@ extension Detectron2Network {
         var vector: FeatureVector
         if settings.usesRes5 {
             let map = try lastStage(pooled)
-            let mean = graph.add("ReduceMean", [map.value], [.integers("axes", [2, 3]), .integer("keepdims", 0)], at: "box")
+            let mean = graph.add(
+                "ReduceMean",
+                [map.value],
+                [.integers("axes", [2, 3]), .integer("keepdims", 0)],
+                at: "box"
+            )
             vector = FeatureVector(value: mean, count: map.channels)
         } else {
             vector = try boxHead(settings.box, pooled)
@@ -141,7 +146,12 @@ extension Detectron2Network {
             let columns = graph.split(regions, into: [1, 4], axis: 1, at: path)
             let flat = graph.reshape(columns[0], [-1], at: path)
             // The batch's pictures are few, so that they are whole numbers in floating point too.
-            let pictures = graph.add("Cast", [flat], [.integer("to", Onnx_TensorProto.DataType.int64.rawValue)], at: path)
+            let pictures = graph.add(
+                "Cast",
+                [flat],
+                [.integer("to", Onnx_TensorProto.DataType.int64.rawValue)],
+                at: path
+            )
             let cut = graph.add(
                 "RoiAlign",
                 [features, columns[1], pictures],

@@ -32,7 +32,9 @@ struct CaffeName: Equatable {
         var path = words.joined(separator: ".")
         if path.hasPrefix("res.conv1.norm") { path = String(path.dropFirst("res.".count)) }
         if path.hasPrefix("conv1.") || path == "conv1" { path = "stem." + path }
-        for (old, new) in [(".branch1", ".shortcut"), (".branch2a", ".conv1"), (".branch2b", ".conv2"), (".branch2c", ".conv3")] {
+        for (old, new) in [
+            (".branch1", ".shortcut"), (".branch2a", ".conv1"), (".branch2b", ".conv2"), (".branch2c", ".conv3"),
+        ] {
             if let range = Self.range(of: old, in: path) { path.replaceSubrange(range, with: new) }
         }
         path = Self.pyramid(path) ?? Self.head(path)
@@ -54,7 +56,8 @@ struct CaffeName: Equatable {
             (["rm"], "running_mean"), (["running", "mean"], "running_mean"), (["riv"], "running_var"),
             (["running", "var"], "running_var"),
         ]
-        for (ending, parameter) in kinds where words.count > ending.count + 1 && words.suffix(ending.count) == ending[...] {
+        for (ending, parameter) in kinds
+        where words.count > ending.count + 1 && words.suffix(ending.count) == ending[...] {
             let normalisation = words[words.count - ending.count - 1]
             guard normalisation == "bn" || normalisation == "gn" else { continue }
             words.removeLast(ending.count + 1)

@@ -123,7 +123,8 @@ struct StateDictionary {
     var leftOver: [String] {
         let own = ["pixel_mean", "pixel_std", "num_batches_tracked"]
         return entries.filter { name, _ in
-            !used.contains(name) && !own.contains { name.hasSuffix($0) } && !name.contains("anchor_generator.cell_anchors")
+            !used.contains(name) && !own.contains { name.hasSuffix($0) }
+                && !name.contains("anchor_generator.cell_anchors")
         }
         .map(\.value.originalName).sorted()
     }
