@@ -29,14 +29,83 @@ public final class CheckpointConversion: Sendable {
     ///
     /// - Throws: `CheckpointError` or `ConversionError`, which say what is wrong with the file.
     func graph(ofCheckpointAt path: String, name: String, options: ConversionOptions) async throws -> GraphSource {
-        try await withCheckedThrowingContinuation { continuation in
-            queue.async { [self] in
-                continuation.resume(
-                    with: Result {
-                        GraphSource(name: name, content: try content(ofCheckpointAt: path, name: name, options))
-                    }
+        try await onQueue { [self] in
+            GraphSource(name: name, content: try content(ofCheckpointAt: path, name: name, options))
+        }
+    }
+
+    /// The graphs of weights of Detectron2: those that are kept, or new ones.
+    ///
+    /// - Throws: `CheckpointError`, `ConversionError` or `Detectron2Error`, which say what is wrong with the files.
+    func graphs(
+        ofWeightsAt path: String,
+        configuration: Detectron2Configuration,
+        name: String,
+        precision: WeightPrecision
+    ) async throws -> ModelGraphs {
+        try await onQueue { [self] in
+            let clock = ContinuousClock()
+            let begun = clock.now
+            let key = try Self.key(of: path, configuration, precision)
+            let names = [""] + configuration.stages
+            var contents = names.compactMap { stage in
+                cache.graph(for: Self.key(key, stage: stage)).map { GraphSource.Content.file(path: $0) }
+            }
+            if contents.count != names.count {
+                let graphs = try Detectron2Converter.convert(
+                    Checkpoint(path: path),
+                    configuration: configuration,
+                    precision: precision
+                )
+                for warning in graphs.warnings {
+                    logger.warning("\(warning)", metadata: ["model": "\(name)", "file": "\(path)"])
+                }
+                contents = try graphs.named.map { stage, graph in
+                    let kept = try cache.keep(Self.key(key, stage: stage)) { try graph.write(toFile: $0) }
+                    return try kept.map { .file(path: $0) } ?? .bytes(graph.bytes())
+                }
+                logger.info(
+                    "checkpoint converted",
+                    metadata: [
+                        "model": "\(name)", "framework": "detectron2", "graphs": "\(contents.count)",
+                        "took": "\(clock.now - begun)",
+                    ]
                 )
             }
+            let sources = zip(names, contents).map { stage, content in
+                (stage, GraphSource(name: stage.isEmpty ? name : "\(name).\(stage)", content: content))
+            }
+            return ModelGraphs(
+                network: sources[0].1,
+                stages: Dictionary(uniqueKeysWithValues: sources.dropFirst())
+            )
+        }
+    }
+
+    private func onQueue<Result: Sendable>(_ work: @escaping @Sendable () throws -> Result) async throws -> Result {
+        try await withCheckedThrowingContinuation { continuation in
+            queue.async { continuation.resume(with: Swift.Result { try work() }) }
+        }
+    }
+
+    private static func key(_ key: String, stage: String) -> String { stage.isEmpty ? key : "\(key)-\(stage)" }
+
+    /// Everything that the graphs depend on: the weights, what the configuration says, the converter, and the precision.
+    private static func key(
+        of path: String,
+        _ configuration: Detectron2Configuration,
+        _ precision: WeightPrecision
+    ) throws -> String {
+        "\(try checksum(of: path))-\(configuration.digest)-d\(Detectron2Converter.version)-\(precision.rawValue)"
+    }
+
+    private static func checksum(of path: String) throws -> String {
+        do {
+            return try GraphCache.checksum(ofFileAt: path)
+        } catch {
+            // Whoever reads checkpoints says best why this one can't be.
+            _ = try Checkpoint(path: path)
+            throw error
         }
     }
 
@@ -64,15 +133,7 @@ public final class CheckpointConversion: Sendable {
 
     /// Everything that the graph depends on: the file's content, the converter, and what was asked of it.
     private static func key(of path: String, _ options: ConversionOptions) throws -> String {
-        let sum: String
-        do {
-            sum = try GraphCache.checksum(ofFileAt: path)
-        } catch {
-            // Whoever reads checkpoints says best why this one can't be.
-            _ = try Checkpoint(path: path)
-            throw error
-        }
-        return "\(sum)-\(CheckpointConverter.version)-\(options.ending.rawValue)-\(options.head.rawValue)"
+        "\(try checksum(of: path))-\(CheckpointConverter.version)-\(options.ending.rawValue)-\(options.head.rawValue)"
             + "-\(options.precision.rawValue)"
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Nereid: a vision model server.
 
+public import NereidCheckpoints
 public import NereidInference
 
 #if canImport(FoundationEssentials)
@@ -15,22 +16,26 @@ public struct ModelLocation: Sendable, Hashable {
     public let name: String?
     /// The file or folder; `nil`: the model that the program carries.
     public let path: String?
+    /// The configuration that belongs to the file, where it was named with it.
+    public let configurationPath: String?
 
     /// Makes a location.
-    public init(name: String? = nil, path: String) {
+    public init(name: String? = nil, path: String, configurationPath: String? = nil) {
         self.name = name
         self.path = path
+        self.configurationPath = configurationPath
     }
 
     private init(bundledAs name: String?) {
         self.name = name
         path = nil
+        configurationPath = nil
     }
 
     /// The demonstration model that the program carries.
     public static let bundled = ModelLocation(bundledAs: nil)
 
-    /// Reads `PATH`, `NAME=PATH`, `demo` or `NAME=demo`. A path that exists as it is written is taken as a path, even with
+    /// Reads `PATH`, `NAME=PATH`, `CONFIG.yaml+WEIGHTS.pth`, `demo` or `NAME=demo`. A path that exists as it is written is taken as a path, even with
     /// an `=` in it, or when it is called `demo`.
     ///
     /// - Throws: ``ModelsError/noSuchPath(_:)``, ``ModelsError/badName(_:)``.
@@ -46,10 +51,22 @@ public struct ModelLocation: Sendable, Hashable {
         }
         if files.fileExists(atPath: path) {
             self.init(name: name, path: path)
+        } else if let (configuration, weights) = Self.pair(in: path) {
+            self.init(name: name, path: weights, configurationPath: configuration)
         } else if path == BundledModel.name {
             self.init(bundledAs: name)
         } else {
             throw .noSuchPath(path)
+        }
+    }
+
+    /// A yaml file and another one with a plus between them, both of which are there.
+    private static func pair(in text: String) -> (configuration: String, weights: String)? {
+        text.indices.lazy.filter { text[$0] == "+" }.map { plus in
+            (configuration: String(text[..<plus]), weights: String(text[text.index(after: plus)...]))
+        }.first { pair in
+            [".yaml", ".yml"].contains { pair.configuration.hasSuffix($0) }
+                && [pair.configuration, pair.weights].allSatisfy { FileManager.default.fileExists(atPath: $0) }
         }
     }
 
@@ -68,7 +85,11 @@ public struct FoundModel: Sendable, Hashable {
     public let path: String
     /// The settings beside it, if there are any.
     public let settingsPath: String?
-    /// Changes whenever one of the two files does; `nil` for the model that the program carries, which never does.
+    /// The configurations of Detectron2 that may belong to the file: one, if it is to be loaded.
+    var configurationPaths: [String] = []
+    /// The graphs of later stages that lie beside the graph, by their names.
+    var stagePaths: [String: String] = [:]
+    /// Changes whenever one of the files does; `nil` for the model that the program carries, which never does.
     let fingerprint: Fingerprint?
 
     /// Whether the file is one that a training framework saved, whose graph has to be made first.
@@ -77,14 +98,50 @@ public struct FoundModel: Sendable, Hashable {
             && ModelScan.checkpointEndings.contains(URL(fileURLWithPath: path).pathExtension.lowercased())
     }
 
-    /// What an engine loads.
+    /// Whether the file holds weights of Detectron2, which are nothing without a configuration.
+    public var isDetectron2: Bool {
+        fingerprint != nil && ModelScan.weightEndings.contains(URL(fileURLWithPath: path).pathExtension.lowercased())
+    }
+
+    /// The configuration of Detectron2 that belongs to the file.
     ///
-    /// - Parameter checkpoints: makes the graph where the file is a checkpoint.
-    /// - Throws: ``ModelsError/settings(path:reason:)``, and what reading a checkpoint throws.
-    public func graph(from checkpoints: CheckpointConversion) async throws -> GraphSource {
-        guard fingerprint != nil else { return GraphSource(name: name, content: .bytes(BundledModel.graph)) }
-        guard isCheckpoint else { return GraphSource(name: name, content: .file(path: path)) }
-        return try await checkpoints.graph(ofCheckpointAt: path, name: name, options: settings().conversion)
+    /// - Throws: ``ModelsError/configuration(path:found:)`` when there is none or more than one; `Detectron2Error`.
+    public func detectron2Configuration() throws -> Detectron2Configuration {
+        guard configurationPaths.count == 1 else {
+            throw ModelsError.configuration(path: path, found: configurationPaths)
+        }
+        return try Detectron2Configuration(path: configurationPaths[0])
+    }
+
+    /// What an engine loads: the graph, and those of later stages where the network has such.
+    ///
+    /// - Parameter checkpoints: makes the graphs where the file is a checkpoint.
+    /// - Throws: ``ModelsError``, and what reading a checkpoint throws.
+    public func graphs(from checkpoints: CheckpointConversion) async throws -> ModelGraphs {
+        guard fingerprint != nil else {
+            return ModelGraphs(network: GraphSource(name: name, content: .bytes(BundledModel.graph)))
+        }
+        if isDetectron2 {
+            return try await checkpoints.graphs(
+                ofWeightsAt: path,
+                configuration: detectron2Configuration(),
+                name: name,
+                precision: settings().conversion.precision
+            )
+        }
+        guard isCheckpoint else {
+            return ModelGraphs(
+                network: GraphSource(name: name, content: .file(path: path)),
+                stages: Dictionary(
+                    uniqueKeysWithValues: stagePaths.map {
+                        ($0, GraphSource(name: "\(name).\($0)", content: .file(path: $1)))
+                    }
+                )
+            )
+        }
+        return ModelGraphs(
+            network: try await checkpoints.graph(ofCheckpointAt: path, name: name, options: settings().conversion)
+        )
     }
 
     /// What the user, or the maker of the model, says about it.
@@ -105,5 +162,14 @@ public struct FoundModel: Sendable, Hashable {
 
         let model: File
         let settings: File?
+        var others: [File] = []
     }
+}
+
+/// The graphs of a model.
+public struct ModelGraphs: Sendable {
+    /// The graph that pictures go into.
+    public let network: GraphSource
+    /// The graphs of later stages, by their names.
+    public var stages: [String: GraphSource] = [:]
 }

@@ -156,7 +156,7 @@ extension ServedModel {
     /// - Parameters:
     ///   - session: how sessions run where the model's own settings do not say.
     ///   - checkpoints: makes the graph where the file is a checkpoint.
-    /// - Throws: ``ModelsError/settings(path:reason:)``, `CheckpointError`, `ConversionError`, `VisionError`, or the
+    /// - Throws: ``ModelsError/settings(path:reason:)``, `CheckpointError`, `ConversionError`, `Detectron2Error`, `VisionError`, or the
     ///   engine's error.
     public static func load(
         _ found: FoundModel,
@@ -170,8 +170,10 @@ extension ServedModel {
         if settings.vision.session.device == .auto { settings.vision.session.device = session.device }
         settings.vision.session.instances = settings.vision.session.instances ?? session.instances
         settings.vision.session.threads = settings.vision.session.threads ?? session.threads
+        let graphs = try await found.graphs(from: checkpoints)
         let vision = try await VisionModel.load(
-            found.graph(from: checkpoints),
+            graphs.network,
+            stages: graphs.stages,
             on: engine,
             configuration: settings.vision,
             imaging: imaging,

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Nereid: a vision model server.
 
+import NereidCheckpoints
+
 #if canImport(Glibc)
 import Glibc
 #elseif canImport(Musl)
@@ -22,10 +24,16 @@ struct ModelScan {
     private(set) var conflicts: [(found: FoundModel, error: ModelsError)] = []
 
     /// The endings of files that are models.
-    static let endings: Set<String> = checkpointEndings.union(["onnx"])
+    static let endings: Set<String> = checkpointEndings.union(weightEndings).union(["onnx"])
 
     /// The endings of files that a training framework saved.
     static let checkpointEndings: Set<String> = ["pt"]
+
+    /// The endings of files of weights that need a configuration beside them.
+    static let weightEndings: Set<String> = ["pth", "pkl"]
+
+    /// The graphs of later stages lie beside the first one, under its name and theirs.
+    static let stages = ["boxes", "masks"]
 
     init(_ locations: [ModelLocation]) {
         for location in locations {
@@ -41,8 +49,12 @@ struct ModelScan {
                     scan(folder: url)
                 }
             } else {
-                let name = location.name ?? url.deletingPathExtension().lastPathComponent
-                add(url, name: name, isAlone: Self.onlyGraph(in: url.deletingLastPathComponent()) != nil)
+                add(
+                    url,
+                    name: location.name ?? url.deletingPathExtension().lastPathComponent,
+                    isAlone: Self.onlyGraph(in: url.deletingLastPathComponent()) != nil,
+                    configuration: location.configurationPath
+                )
             }
         }
     }
@@ -51,7 +63,7 @@ struct ModelScan {
         for url in Self.contents(of: folder) {
             if Self.isFolder(url) {
                 if let graph = Self.onlyGraph(in: url) { add(graph, name: url.lastPathComponent, isAlone: true) }
-            } else if Self.isGraph(url) {
+            } else if Self.isGraph(url), !Self.isForeign(url) {
                 add(url, name: url.deletingPathExtension().lastPathComponent, isAlone: false)
             }
         }
@@ -68,19 +80,60 @@ struct ModelScan {
         )
     }
 
-    /// - Parameter isAlone: whether the file has a model's folder for itself, so that `model.yaml` speaks of it.
-    private mutating func add(_ graph: URL, name: String, isAlone: Bool) {
+    /// - Parameters:
+    ///   - isAlone: whether the file has a model's folder for itself, so that `model.yaml` speaks of it.
+    ///   - configuration: the configuration that was named with it.
+    private mutating func add(_ graph: URL, name: String, isAlone: Bool, configuration: String? = nil) {
         // Absent between two looks, or unreadable: the next look will tell.
         guard let model = Self.file(graph) else { return }
         let settings = Self.settings(for: graph, isAlone: isAlone)
+        let configurations = configuration.map { [URL(fileURLWithPath: $0)] } ?? Self.configurations(for: graph)
+        let stages = Self.stages(of: graph)
+        let others = configurations + stages.map(\.value).sorted { $0.path < $1.path }
         add(
             FoundModel(
                 name: name,
                 path: graph.path,
                 settingsPath: settings?.path,
-                fingerprint: .init(model: model, settings: settings.flatMap(Self.file))
+                configurationPaths: configurations.map(\.path),
+                stagePaths: stages.mapValues(\.path),
+                fingerprint: .init(
+                    model: model,
+                    settings: settings.flatMap(Self.file),
+                    others: others.compactMap(Self.file)
+                )
             )
         )
+    }
+
+    /// The configurations of Detectron2 that may belong to a file of weights: the one that has its name, else all beside it.
+    private static func configurations(for weights: URL) -> [URL] {
+        guard weightEndings.contains(weights.pathExtension.lowercased()) else { return [] }
+        let folder = weights.deletingLastPathComponent()
+        let stem = weights.deletingPathExtension().lastPathComponent
+        let own = settingsNames(stem: stem).map { folder.appendingPathComponent($0) }.filter(isConfiguration)
+        return own.isEmpty ? contents(of: folder).filter(isConfiguration) : own
+    }
+
+    private static func isConfiguration(_ url: URL) -> Bool {
+        ["yaml", "yml"].contains(url.pathExtension.lowercased()) && Detectron2Configuration.isConfiguration(url.path)
+    }
+
+    /// The graphs of later stages beside a graph, by their names.
+    private static func stages(of graph: URL) -> [String: URL] {
+        guard graph.pathExtension.lowercased() == "onnx" else { return [:] }
+        let found = stages.map { ($0, graph.deletingPathExtension().appendingPathExtension("\($0).onnx")) }
+            .filter { file($1) != nil }
+        return Dictionary(uniqueKeysWithValues: found)
+    }
+
+    /// Files in a folder of models that are none by themselves: graphs of later stages, and pickles that nothing says are
+    /// weights.
+    private static func isForeign(_ url: URL) -> Bool {
+        if url.pathExtension.lowercased() == "pkl" { return configurations(for: url).isEmpty }
+        let first = url.deletingPathExtension()
+        return url.pathExtension.lowercased() == "onnx" && stages.contains(first.pathExtension)
+            && file(first.deletingPathExtension().appendingPathExtension("onnx")) != nil
     }
 
     private mutating func add(_ found: FoundModel) {
@@ -96,10 +149,12 @@ struct ModelScan {
     /// A folder is a model if it says so with a `model.yaml` and holds one graph; or holds one graph called `model`.
     private static func onlyGraph(in folder: URL) -> URL? {
         let files = contents(of: folder)
-        let graphs = files.filter(isGraph)
+        let graphs = files.filter { isGraph($0) && !isForeign($0) }
         guard graphs.count == 1 else { return nil }
         let isModelFolder =
-            files.contains { settingsNames(stem: "model").contains($0.lastPathComponent) }
+            // Weights and the one configuration that belongs to them.
+            configurations(for: graphs[0]).count == 1
+            || files.contains { settingsNames(stem: "model").contains($0.lastPathComponent) }
             || graphs[0].deletingPathExtension().lastPathComponent == "model"
         return isModelFolder ? graphs[0] : nil
     }
@@ -108,7 +163,7 @@ struct ModelScan {
         let folder = graph.deletingLastPathComponent()
         let stem = graph.deletingPathExtension().lastPathComponent
         let names = settingsNames(stem: stem) + (isAlone ? settingsNames(stem: "model") : [])
-        return names.map { folder.appendingPathComponent($0) }.first { file($0) != nil }
+        return names.map { folder.appendingPathComponent($0) }.first { file($0) != nil && !isConfiguration($0) }
     }
 
     private static func settingsNames(stem: String) -> [String] { ["\(stem).yaml", "\(stem).yml"] }

@@ -71,6 +71,7 @@ public struct ModelSettings: Sendable, Hashable {
         ("orientation", "apply or ignore: what EXIF data say of how the camera was held (apply)"),
         ("round", "whether boxes are rounded to whole pixels (false)"),
         ("size_rule", "{taller_than: 960, size: 1280}: a larger input for tall pictures"),
+        ("scales", "[[720, 1280], …]: shorter and longer sides at which each picture is looked at (one)"),
         ("head", "how outputs are read: \(HeadKind.allCases.map(\.rawValue).joined(separator: ", ")) (recognised)"),
         ("channels", "rgb or bgr (as the head's training code feeds them)"),
         ("scale", "what a pixel's 0…255 is multiplied by (as above)"),
@@ -94,7 +95,7 @@ public struct ModelSettings: Sendable, Hashable {
         vision.labels = try labels(reader, folder: folder)
         vision.defaults.confidence = try reader.fraction("confidence") ?? vision.defaults.confidence
         vision.defaults.iou = try reader.fraction("iou") ?? vision.defaults.iou
-        vision.defaults.classAgnostic = try reader.boolean("class_agnostic") ?? false
+        vision.defaults.classAgnostic = try reader.boolean("class_agnostic")
         vision.defaults.maxDetections =
             try reader.integer("max_detections", in: 1...10_000) ?? vision.defaults.maxDetections
         vision.defaults.topClasses = try reader.integer("top_k", in: 1...10_000) ?? vision.defaults.topClasses
@@ -107,6 +108,7 @@ public struct ModelSettings: Sendable, Hashable {
         vision.ignoresOrientation = try reader.choice("orientation", of: ["apply", "ignore"]) == "ignore"
         vision.roundsBoxes = try reader.boolean("round") ?? false
         vision.sizeRule = try reader.sizeRule("size_rule")
+        vision.scales = try reader.scales("scales")
         vision.head = try reader.choice("head", of: ["auto"] + HeadKind.allCases.map(\.rawValue))
             .flatMap(HeadKind.init)
         vision.channels = try reader.choice("channels", of: ["rgb", "bgr"]).map { $0 == "bgr" ? .bgr : .rgb }

@@ -17,6 +17,8 @@ public enum ModelsError: Error, Sendable, Equatable, CustomStringConvertible {
     case badName(String)
     /// A settings file can't be used.
     case settings(path: String, reason: String)
+    /// Weights of Detectron2 without the configuration that belongs to them, or with several that may.
+    case configuration(path: String, found: [String])
     /// Two files ask for the same name.
     case nameTaken(name: String, path: String, by: String)
 
@@ -39,6 +41,12 @@ public enum ModelsError: Error, Sendable, Equatable, CustomStringConvertible {
             "‘\(name)’ can't be a model's name: names are 1 to 128 characters without ‘/’ and control characters"
         case .settings(let path, let reason):
             "the settings in \(path) can't be used: \(reason)"
+        case .configuration(let path, let found):
+            (found.isEmpty
+                ? "‘\(path)’ are weights without their network: there is no configuration of Detectron2 beside them. "
+                : "beside ‘\(path)’ there are several configurations of Detectron2: \(found.joined(separator: ", ")). ")
+                + "Put the config.yaml of its training into the same folder, under the weights' name if there are others, "
+                + "or give CONFIG.yaml+WEIGHTS.pth"
         case .nameTaken(let name, let path, let other):
             "two files ask for the name ‘\(name)’: \(other) has it, \(path) is left out. Rename one, or give NAME=PATH"
         }

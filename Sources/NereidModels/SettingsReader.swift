@@ -121,6 +121,21 @@ struct SettingsReader {
         return PixelSize(width: sides[0], height: sides[1])
     }
 
+    func scales(_ key: String) throws(Problem) -> [PixelSize]? {
+        guard let node = values[key] else { return nil }
+        let scales = node.sequence?.compactMap { scale -> PixelSize? in
+            let sides = scale.sequence?.compactMap(\.int) ?? []
+            guard sides.count == 2, scale.sequence?.count == 2, sides.allSatisfy({ (1...8192).contains($0) }) else {
+                return nil
+            }
+            return PixelSize(width: max(sides[0], sides[1]), height: min(sides[0], sides[1]))
+        }
+        guard let scales, (1...8).contains(scales.count), scales.count == node.sequence?.count else {
+            throw Problem("‘\(key)’ must be a list of 1 to 8 pairs [SHORTER, LONGER] of sides from 1 to 8192")
+        }
+        return scales
+    }
+
     func sizeRule(_ key: String) throws(Problem) -> VisionModelConfiguration.SizeRule? {
         guard let node = values[key] else { return nil }
         guard let mapping = node.mapping, mapping.count == 2,

@@ -23,6 +23,20 @@ public struct ModelInput: Sendable, Hashable {
     let elementType: ElementType
     let preprocessing: Preprocessing
     let sizeRule: VisionModelConfiguration.SizeRule?
+    /// The sizes that each picture is fitted into at once; empty for one alone.
+    public let scales: [PixelSize]
+
+    /// How a picture is fitted in at each of the scales, all in an input of one size.
+    func letterboxesAtScales(for picture: PixelSize) -> [Letterbox] {
+        let letterboxes = scales.map { letterbox(for: picture, target: $0) }
+        let common = letterboxes.reduce(PixelSize(width: 1, height: 1)) { size, letterbox in
+            PixelSize(
+                width: max(size.width, letterbox.input.width),
+                height: max(size.height, letterbox.input.height)
+            )
+        }
+        return letterboxes.map { $0.padded(to: common) }
+    }
 
     /// How a picture of this size is fitted in.
     public func letterbox(for picture: PixelSize) -> Letterbox {
@@ -30,7 +44,11 @@ public struct ModelInput: Sendable, Hashable {
         if let sizeRule, isSizeFree, picture.height > sizeRule.tallerThan {
             target = PixelSize(width: sizeRule.size, height: sizeRule.size)
         }
-        return Letterbox(
+        return letterbox(for: picture, target: target)
+    }
+
+    private func letterbox(for picture: PixelSize, target: PixelSize) -> Letterbox {
+        Letterbox(
             picture: picture,
             target: target,
             fit: fit,
@@ -137,17 +155,37 @@ struct RawInput {
                 )
             }
         }
+        if let scales = configuration.scales, fixedSize != nil || fit != .shortestEdge || scales.isEmpty {
+            throw .inputSize(
+                model: model,
+                asked: "\(scales.map(\.description).joined(separator: ", ")) at once (scales)",
+                takes: fixedSize.map { "exactly \($0)" } ?? "scales only with letterbox: shortest_edge"
+            )
+        }
         return ModelInput(
             name: name,
-            size: try nominalSize(configuration, kind: kind, model: model),
+            size: try fit == .shortestEdge
+                ? edges(configuration) : nominalSize(configuration, kind: kind, model: model),
             fit: fit,
             isSizeFree: fixedSize == nil,
             fixedBatch: fixedBatch,
             stride: stride,
             elementType: elementType,
             preprocessing: preprocessing,
-            sizeRule: configuration.sizeRule
+            sizeRule: configuration.sizeRule,
+            scales: configuration.scales ?? []
         )
+    }
+
+    /// The sides that Detectron2's way of fitting aims at, the longer one as the width: the settings', the metadata's, or
+    /// those of Detectron2's default configuration.
+    private func edges(_ configuration: VisionModelConfiguration) -> PixelSize {
+        if let asked = configuration.inputSize ?? configuration.scales?.first {
+            return PixelSize(width: max(asked.width, asked.height), height: min(asked.width, asked.height))
+        }
+        let edges = metadata[HeadEvidence.Key.edges].flatMap(PythonLiteral.init(parsing:))?.numbers ?? []
+        let sides = edges.filter { $0 >= 1 && $0 <= 16_384 }.map { Int($0) }
+        return sides.count == 2 ? PixelSize(width: sides[1], height: sides[0]) : PixelSize(width: 1333, height: 800)
     }
 
     /// The size that pictures are fitted into: the graph's own, else the settings', the metadata's, or 640 × 640; for whole
@@ -170,7 +208,9 @@ struct RawInput {
             || (configuration.task ?? metadata["task"].flatMap(VisionTask.init)) == .classify
         let side = classifies ? 224 : 640
         let stride = classifies ? 1 : stride
-        let size = configuration.inputSize ?? metadataSize ?? PixelSize(width: side, height: side)
+        // Sides that Detectron2's way of fitting aims at say nothing of the input's own.
+        let asked = metadata[HeadEvidence.Key.edges] == nil ? configuration.inputSize : nil
+        let size = asked ?? metadataSize ?? PixelSize(width: side, height: side)
         guard size.width % stride == 0, size.height % stride == 0, size.width > 0, size.height > 0 else {
             throw .inputSize(model: model, asked: size.description, takes: "multiples of \(stride)")
         }

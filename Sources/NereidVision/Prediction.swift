@@ -92,6 +92,17 @@ public struct PredictionDefaults: Sendable, Hashable {
     /// Most classes of a whole picture; 5.
     public var topClasses: Int = 5
 
+    /// These with others laid over them, where those say something.
+    func overlaid(by options: PredictionOptions) -> PredictionDefaults {
+        var defaults = self
+        defaults.confidence = options.confidence ?? confidence
+        defaults.iou = options.iou ?? iou
+        defaults.maxDetections = options.maxDetections ?? maxDetections
+        defaults.classAgnostic = options.classAgnostic ?? classAgnostic
+        defaults.topClasses = options.topClasses ?? topClasses
+        return defaults
+    }
+
     /// The defaults of YOLOv5's own `detect.py`, but for the number of detections, which is that of Ultralytics.
     public init() {}
 }

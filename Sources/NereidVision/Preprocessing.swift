@@ -42,6 +42,10 @@ struct Preprocessing: Sendable, Hashable {
     ///
     /// Ultralytics' own exports of classifiers carry their task; other classifiers carry nothing.
     init(_ kind: HeadKind, metadata: [String: String]) {
+        if kind == .retinaNet || kind == .rcnn {
+            self = Self.detectron2(metadata)
+            return
+        }
         guard kind == .classifier else {
             self = kind.preprocessing
             return
@@ -52,6 +56,28 @@ struct Preprocessing: Sendable, Hashable {
             case "ultralytics": .ultralyticsClassifier
             default: metadata["task"] == VisionTask.classify.rawValue ? .ultralyticsClassifier : kind.preprocessing
             }
+    }
+
+    /// Detectron2's networks: the shorter side gets a length, pixels of 0…255 are less the mean, and zeros are put at the
+    /// right and below (`DefaultPredictor` in its `engine/defaults.py`, `preprocess_image` in its meta architectures). What
+    /// the metadata do not say is as in its default configuration.
+    static func detectron2(_ metadata: [String: String]) -> Preprocessing {
+        func numbers(_ key: String, else usual: SIMD3<Float>) -> SIMD3<Float> {
+            let numbers = metadata[key].flatMap(PythonLiteral.init(parsing:))?.numbers ?? []
+            return numbers.count == 3 ? SIMD3(numbers.map(Float.init)) : usual
+        }
+        return Preprocessing(
+            encoding: PixelEncoding(
+                channels: metadata[HeadEvidence.Key.channels] == "rgb" ? .rgb : .bgr,
+                scale: 1,
+                mean: numbers(HeadEvidence.Key.mean, else: .init(103.53, 116.28, 123.675)),
+                standardDeviation: numbers(HeadEvidence.Key.standardDeviation, else: .one),
+                padsWithZero: true
+            ),
+            fit: .shortestEdge,
+            resampling: .antialiased,
+            placement: .topLeft
+        )
     }
 
     init(

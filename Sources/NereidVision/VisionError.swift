@@ -15,6 +15,8 @@ public enum VisionError: Error, Sendable, Equatable, CustomStringConvertible {
     case labelCount(model: String, labels: Int, classes: Int)
     /// A size was asked for that the model can't take.
     case inputSize(model: String, asked: String, takes: String)
+    /// A network in stages lacks the graph of one.
+    case missingStage(model: String, stage: String)
     /// A run's outputs do not have the shape that the head was recognised by.
     case unexpectedOutput(model: String, reason: String)
     /// A class filter names a class that the model does not have.
@@ -50,6 +52,11 @@ public enum VisionError: Error, Sendable, Equatable, CustomStringConvertible {
             """
         case .inputSize(let model, let asked, let takes):
             "model ‘\(model)’ can't take pictures of \(asked): it takes \(takes). Correct its settings"
+        case .missingStage(let model, let stage):
+            """
+            model ‘\(model)’ is the first of several stages, and the graph of the stage ‘\(stage)’ is not there. \
+            Put the file ‘….\(stage).onnx’ that was exported with it beside it, or serve the checkpoint itself
+            """
         case .unexpectedOutput(let model, let reason):
             "model ‘\(model)’ gave an output of another shape than when it was loaded: \(reason)"
         case .unknownClass(let model, let name, let classes):

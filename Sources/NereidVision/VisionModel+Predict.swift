@@ -19,6 +19,13 @@ extension VisionModel {
     ///
     /// - Throws: as ``predict(_:options:)``.
     public func predict(_ requests: [(picture: Picture, options: PredictionOptions)]) async throws -> [Prediction] {
+        if !input.scales.isEmpty {
+            var predictions: [Prediction] = []
+            for request in requests {
+                predictions.append(try await predictAtScales(request.picture, request.options))
+            }
+            return predictions
+        }
         let letterboxes = requests.map { input.letterbox(for: $0.picture.size) }
         var predictions = [Prediction?](repeating: nil, count: requests.count)
         let groups = Dictionary(grouping: requests.indices) { letterboxes[$0].input }
@@ -36,7 +43,7 @@ extension VisionModel {
     }
 
     /// One run of the engine over pictures that fit the same input size.
-    private func run(
+    func run(
         _ batch: [(picture: Picture, letterbox: Letterbox, options: PredictionOptions)],
         _ size: PixelSize
     ) async throws -> [Prediction] {
@@ -45,6 +52,9 @@ extension VisionModel {
         let tensor = try await imaging.run { [self] in try fill(batch.map { ($0.picture, $0.letterbox) }, size) }
         let filled = clock.now
         let run = try await session.run([tensor])
+        if let stages {
+            return try await predictions(of: batch, in: stages, after: run, letterbox: filled - begun)
+        }
         let answered = clock.now
         // Masks are work for milliseconds each; boxes are read while others wait.
         let readings =

@@ -63,6 +63,7 @@ extension VisionModel {
             options
         )
         var detections = chosen.map { detection($0, letterbox) }
+        if head.dropsEmptyBoxes { detections.removeAll { $0.box.width <= 0 || $0.box.height <= 0 } }
         guard task != .detect, let extra = head.extra, !chosen.isEmpty else { return detections }
         switch extra {
         case .angle:
@@ -94,7 +95,7 @@ extension VisionModel {
     }
 
     /// A candidate with its box in the picture's own coordinates.
-    private func detection(_ candidate: Candidate, _ letterbox: Letterbox) -> Detection {
+    func detection(_ candidate: Candidate, _ letterbox: Letterbox) -> Detection {
         var box = candidate.box
         if head.extra == .angle { box = RotatedBox(candidate).bounds }
         box = letterbox.pictureBox(box)

@@ -32,6 +32,8 @@ public final class VisionModel: Sendable {
     public let ignoresOrientation: Bool
     let roundsBoxes: Bool
     let head: any Head
+    /// What follows the first graph of a network in stages.
+    let stages: RegionStages?
     let imaging: ImagingPool
 
     private init(
@@ -43,6 +45,7 @@ public final class VisionModel: Sendable {
         labels: Labels,
         configuration: VisionModelConfiguration,
         session: any Session,
+        stages: RegionStages?,
         imaging: ImagingPool
     ) {
         self.name = name
@@ -54,8 +57,12 @@ public final class VisionModel: Sendable {
         self.headReason = head.reason
         self.head = head
         self.labels = labels
-        self.defaults = configuration.defaults
+        var own = head.defaults
+        // All that is found at each of several scales may be something.
+        own.maxDetections *= max(input.scales.count, 1)
+        self.defaults = own.overlaid(by: configuration.defaults)
         self.session = session
+        self.stages = stages
         self.imaging = imaging
         if let fixed = input.fixedBatch {
             maxBatch = fixed
@@ -73,7 +80,9 @@ public final class VisionModel: Sendable {
     /// The run is the warm-up too: when this returns, the model answers at its usual speed.
     ///
     /// - Parameters:
-    ///   - graph: the ONNX graph.
+    ///   - graph: the ONNX graph; of a network in stages, the first one.
+    ///   - stages: the graphs of the later stages, by the names that the first one's metadata gives them (`nereid.stages`).
+    ///     Default: none.
     ///   - engine: what runs it.
     ///   - configuration: what is known beyond the file.
     ///   - imaging: the threads on which pictures are fitted into the input.
@@ -82,6 +91,7 @@ public final class VisionModel: Sendable {
     ///   loaded or run.
     public static func load(
         _ graph: GraphSource,
+        stages: [String: GraphSource] = [:],
         on engine: any Engine,
         configuration: VisionModelConfiguration = .init(),
         imaging: ImagingPool,
@@ -92,6 +102,7 @@ public final class VisionModel: Sendable {
             return try await recognise(
                 session,
                 name: graph.name,
+                stages: StageSources(graphs: stages, engine: engine, options: configuration.session),
                 configuration: configuration,
                 imaging: imaging,
                 logger: logger
@@ -105,6 +116,7 @@ public final class VisionModel: Sendable {
     private static func recognise(
         _ session: any Session,
         name: String,
+        stages: StageSources,
         configuration: VisionModelConfiguration,
         imaging: ImagingPool,
         logger: Logger
@@ -130,10 +142,25 @@ public final class VisionModel: Sendable {
             throw VisionError.taskDoesNotFit(model: name, task: task.rawValue, does: head.task.rawValue)
         }
         if let given = configuration.labels, head.classCount > 0, given.count != head.classCount {
-            throw VisionError.labelCount(model: name, labels: given.count, classes: head.classCount)
+            guard head.mayHaveUnlabelledClasses, given.count < head.classCount else {
+                throw VisionError.labelCount(model: name, labels: given.count, classes: head.classCount)
+            }
+            logger.warning(
+                "the model has more classes than labels",
+                metadata: ["model": "\(name)", "classes": "\(head.classCount)", "labels": "\(given.count)"]
+            )
         }
         let labels = configuration.labels.map(Labels.init) ?? fileLabels ?? .numbered(head.classCount)
         let input = try raw.completed(for: kind, configuration: configuration, model: name)
+        let regions = try await RegionStages(
+            after: head,
+            of: session.graph,
+            outputs: outputs,
+            input: size,
+            task: task,
+            sources: stages,
+            model: name
+        )
         logger.info(
             "model loaded",
             metadata: [
@@ -151,6 +178,7 @@ public final class VisionModel: Sendable {
             labels: labels.renamed(configuration.rename),
             configuration: configuration,
             session: session,
+            stages: regions,
             imaging: imaging
         )
     }
@@ -158,6 +186,7 @@ public final class VisionModel: Sendable {
     /// Ends the session's threads once what runs on them is done. The model can't be used afterwards.
     public func shutDown() async {
         await session.shutDown()
+        await stages?.shutDown()
     }
 
     /// The numbers of the classes that a request names, by label or by number.

@@ -21,6 +21,9 @@ public struct VisionModelConfiguration: Sendable, Hashable {
     /// How pictures are fitted into the input; `nil`: `rect` where the input's size is free, else what the head's training
     /// code does.
     public var fit: Letterbox.Fit?
+    /// Sizes that each picture is fitted into at once, with what is found at all of them put together; `nil`: one size. Only
+    /// with ``NereidImaging/Letterbox/Fit/shortestEdge``, whose shorter and longer side each of them gives.
+    public var scales: [PixelSize]?
     /// How pictures are resized; `nil`: as the head's training code does.
     public var resampling: Letterbox.Resampling?
     /// Whether boxes are rounded to whole pixels of the picture, halves to even; `false`.
@@ -38,8 +41,8 @@ public struct VisionModelConfiguration: Sendable, Hashable {
     public var standardDeviation: SIMD3<Float>?
     /// The most pictures in one run of the engine; `nil`: 1 on a CPU, 8 on a GPU. Inputs with a fixed batch ignore it.
     public var maxBatch: Int?
-    /// The thresholds used when a request does not say.
-    public var defaults = PredictionDefaults()
+    /// The thresholds used when a request does not say; `nil` for the model's own.
+    public var defaults = PredictionOptions()
     /// How the engine runs it.
     public var session = SessionOptions()
 

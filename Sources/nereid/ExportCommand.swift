@@ -4,6 +4,7 @@
 import ArgumentParser
 import Dispatch
 import NereidCheckpoints
+import NereidModels
 
 #if canImport(FoundationEssentials)
 import FoundationEssentials
@@ -15,9 +16,11 @@ import Foundation
 struct ExportCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "export",
-        abstract: "Write a checkpoint (.pt) as an ONNX file.",
+        abstract: "Write a checkpoint (.pt, .pth, .pkl) as an ONNX file.",
         discussion: """
-            The file has the layout of the framework's own export: boxes decoded, one output, names and stride as metadata. \
+            Weights of Detectron2 are named with their configuration, CONFIG.yaml+WEIGHTS.pth, unless that lies beside them. \
+            They end before boxes are decoded; networks of two stages become two or three files, NAME.onnx, \
+            NAME.boxes.onnx and NAME.masks.onnx, which are served by naming the first. Of the other families the file has the layout of the framework's own export: boxes decoded, one output, names and stride as metadata. \
             Nothing in the checkpoint is executed. To serve a checkpoint, no export is needed: nereid serve CHECKPOINT
             """
     )
@@ -44,28 +47,58 @@ struct ExportCommand: AsyncParsableCommand {
     var head: Head?
 
     func run() async throws {
+        let found = try ModelLocation.onlyModel(at: ModelLocation(argument: checkpoint))
+        if found.isDetectron2 {
+            try await exportDetectron2(found)
+            return
+        }
         let options = ConversionOptions(
             ending: maps ? .maps : .decoded,
             head: head.map { $0 == .oneToOne ? .oneToOne : .oneToMany } ?? .automatic,
             precision: half ? .float16 : .float32
         )
         let path = output ?? URL(fileURLWithPath: checkpoint).deletingPathExtension().path + ".onnx"
-        let graph = try await withCheckedThrowingContinuation { continuation in
-            // Seconds of reading and writing, which the cooperative pool must not wait for.
-            DispatchQueue.global().async {
-                continuation.resume(
-                    with: Result {
-                        let graph = try CheckpointConverter.convert(Checkpoint(path: checkpoint), options: options)
-                        try graph.write(toFile: path)
-                        return graph
-                    }
-                )
-            }
+        let checkpoint = checkpoint
+        let graph = try await Self.offPool {
+            let graph = try CheckpointConverter.convert(Checkpoint(path: checkpoint), options: options)
+            try graph.write(toFile: path)
+            return graph
         }
+        report(path, graph)
+    }
+
+    private func exportDetectron2(_ found: FoundModel) async throws {
+        guard head == nil else { throw CommandFailure("--head is for networks with two heads; Detectron2's have one") }
+        let configuration = try found.detectron2Configuration()
+        let precision: WeightPrecision = half ? .float16 : .float32
+        let path = output ?? URL(fileURLWithPath: found.path).deletingPathExtension().path + ".onnx"
+        let stem = path.hasSuffix(".onnx") ? String(path.dropLast(".onnx".count)) : path
+        let graphs = try await Self.offPool {
+            let graphs = try Detectron2Converter.convert(
+                Checkpoint(path: found.path),
+                configuration: configuration,
+                precision: precision
+            )
+            try graphs.network.write(toFile: path)
+            for (name, graph) in graphs.named.dropFirst() { try graph.write(toFile: "\(stem).\(name).onnx") }
+            return graphs
+        }
+        for warning in graphs.warnings { print("note: \(warning)") }
+        for (name, graph) in graphs.named { report(name.isEmpty ? path : "\(stem).\(name).onnx", graph) }
+    }
+
+    private func report(_ path: String, _ graph: ConvertedGraph) {
         let about = graph.description
         print(
             "\(path): \(about.task.rawValue), \(about.labels.count) classes, \(about.framework.rawValue), "
                 + "\(graph.byteCount) bytes"
         )
+    }
+
+    /// Seconds of reading and writing, which the cooperative pool must not wait for.
+    private static func offPool<Value: Sendable>(_ work: @escaping @Sendable () throws -> Value) async throws -> Value {
+        try await withCheckedThrowingContinuation { continuation in
+            DispatchQueue.global().async { continuation.resume(with: Result { try work() }) }
+        }
     }
 }

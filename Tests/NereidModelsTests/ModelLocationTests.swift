@@ -28,6 +28,22 @@ struct ModelLocationTests {
         #expect(try ModelLocation(argument: "best=\(path)") == ModelLocation(name: "best", path: path))
     }
 
+    @Test("may name a configuration with its weights")
+    func pair() throws {
+        let folder = try TemporaryFolder()
+        let weights = try folder.write(to: "model+best.pth")
+        let configuration = try folder.write("MODEL: {}", to: "a+b.yaml")
+        let expected = ModelLocation(path: weights, configurationPath: configuration)
+        #expect(try ModelLocation(argument: "\(configuration)+\(weights)") == expected)
+        let named = ModelLocation(name: "reef", path: weights, configurationPath: configuration)
+        #expect(try ModelLocation(argument: "reef=\(configuration)+\(weights)") == named)
+        #expect(throws: ModelsError.self) { try ModelLocation(argument: "\(configuration)+\(folder.path("gone.pth"))") }
+        #expect(throws: ModelsError.self) { try ModelLocation(argument: "\(weights)+\(weights)") }
+        let found = try ModelLocation.onlyModel(at: named)
+        #expect(found.isDetectron2)
+        #expect(found.configurationPaths == [configuration])
+    }
+
     @Test("is the bundled model where it is called demo, and no file is")
     func bundled() async throws {
         #expect(try ModelLocation(argument: "demo") == .bundled)
@@ -35,7 +51,7 @@ struct ModelLocationTests {
         #expect(try ModelLocation.onlyModel(at: ModelLocation(argument: "aquarium=demo")).name == "aquarium")
         let found = try ModelLocation.onlyModel(at: .bundled)
         #expect(found.name == "demo")
-        guard case .bytes(let graph) = try await found.graph(from: Fixtures.checkpoints).content else {
+        guard case .bytes(let graph) = try await found.graphs(from: Fixtures.checkpoints).network.content else {
             Issue.record("the bundled model is a file")
             return
         }
@@ -44,7 +60,7 @@ struct ModelLocationTests {
             .appendingPathComponent("../../Models/demo/demo.onnx")
         #expect(try Data(contentsOf: url) == Data(graph))
         #expect(graph.count <= 5_000_000)
-        #expect(try found.settings().vision.defaults.confidence < 1)
+        #expect(try #require(found.settings().vision.defaults.confidence) < 1)
     }
 
     @Test("must lead somewhere", arguments: ["/nowhere/reef.onnx", "benthic=/nowhere/reef.onnx", ""])

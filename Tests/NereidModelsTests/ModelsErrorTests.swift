@@ -28,6 +28,18 @@ struct ModelsErrorTests {
         ),
         (.settings(path: "/x.yaml", reason: "it is empty"), "the settings in /x.yaml can't be used: it is empty"),
         (
+            .configuration(path: "/m.pth", found: []),
+            "‘/m.pth’ are weights without their network: there is no configuration of Detectron2 beside them. "
+                + "Put the config.yaml of its training into the same folder, under the weights' name if there are others, "
+                + "or give CONFIG.yaml+WEIGHTS.pth"
+        ),
+        (
+            .configuration(path: "/m.pth", found: ["/a.yaml", "/b.yaml"]),
+            "beside ‘/m.pth’ there are several configurations of Detectron2: /a.yaml, /b.yaml. "
+                + "Put the config.yaml of its training into the same folder, under the weights' name if there are others, "
+                + "or give CONFIG.yaml+WEIGHTS.pth"
+        ),
+        (
             .nameTaken(name: "reef", path: "/b", by: "/a"),
             "two files ask for the name ‘reef’: /a has it, /b is left out. Rename one, or give NAME=PATH"
         ),

@@ -88,7 +88,8 @@ public enum CheckpointConverter {
         return metadata + reading.metadata
     }
 
-    private static func hash(of checkpoint: Checkpoint) throws -> String {
+    /// The SHA-256 of a checkpoint, as 64 hexadecimal digits.
+    static func hash(of checkpoint: Checkpoint) throws -> String {
         let digest = try checkpoint.withContents { contents in
             contents.withUnsafeBytes { bytes in
                 var hash = SHA256()

@@ -138,6 +138,14 @@ public enum GraphLayout: String, Sendable, Hashable, CaseIterable {
     case decoded
     /// Classes' probabilities: `probabilities`, `[batch, classes]`.
     case probabilities
+    /// Detectron2's RetinaNet before decoding: `classes0`, `deltas0`, `classes1`, …; see ``Detectron2Converter``.
+    case retinaNetMaps = "detectron2.retinanet"
+    /// The first stage of Detectron2's R-CNNs: maps of proposals before decoding, and the features that regions are cut from.
+    case proposalMaps = "detectron2.rcnn"
+    /// Their second stage: classes and boxes of regions.
+    case regionClasses = "detectron2.boxes"
+    /// Their third stage: masks of regions.
+    case regionMasks = "detectron2.masks"
 }
 
 /// The code that trained a network.
@@ -146,4 +154,6 @@ public enum TrainingFramework: String, Sendable, Hashable, CaseIterable {
     case yolov5
     /// The Ultralytics package.
     case ultralytics
+    /// Detectron2.
+    case detectron2
 }

@@ -4,19 +4,23 @@
 /// Layers on feature maps. Each checks that its input fits and throws ``ConversionError/inconsistent(path:reason:)``.
 extension GraphBuilder {
     mutating func convolution(_ map: FeatureMap, _ convolution: Convolution, at path: String) throws -> FeatureMap {
-        guard map.channels == convolution.inputs else {
-            throw ConversionError.inconsistent(
-                path: path,
-                reason: "its weights are for \(convolution.inputs) channels, its input has \(map.channels)"
-            )
-        }
-        var inputs = [map.value, weights(convolution.weights, named: "\(path).weight")]
-        if let bias = convolution.bias {
-            inputs.append(numbers(bias, named: "\(path).bias"))
-        }
+        try check(map, convolution, at: path)
+        return try self.convolution(map, shared(convolution, at: path), at: path)
+    }
+
+    /// Puts a convolution's weights into the graph once, for a layer that several maps go through.
+    mutating func shared(_ convolution: Convolution, at path: String) -> SharedConvolution {
+        let kernel = weights(convolution.weights, named: "\(path).weight")
+        let bias = convolution.bias.map { numbers($0, named: "\(path).bias") }
+        return SharedConvolution(convolution: convolution, kernel: kernel, bias: bias)
+    }
+
+    mutating func convolution(_ map: FeatureMap, _ shared: SharedConvolution, at path: String) throws -> FeatureMap {
+        let convolution = shared.convolution
+        try check(map, convolution, at: path)
         let value = add(
             convolution.isTransposed ? "ConvTranspose" : "Conv",
-            inputs,
+            [map.value, shared.kernel] + (shared.bias.map { [$0] } ?? []),
             [
                 .integers("kernel_shape", convolution.kernel.both),
                 .integers("strides", convolution.stride.both),
@@ -27,6 +31,15 @@ extension GraphBuilder {
             at: path
         )
         return FeatureMap(value: value, channels: convolution.outputs)
+    }
+
+    private func check(_ map: FeatureMap, _ convolution: Convolution, at path: String) throws {
+        guard map.channels == convolution.inputs else {
+            throw ConversionError.inconsistent(
+                path: path,
+                reason: "its weights are for \(convolution.inputs) channels, its input has \(map.channels)"
+            )
+        }
     }
 
     /// `factor · x + shift` in each channel.
@@ -182,6 +195,13 @@ extension GraphBuilder {
 extension GraphValue {
     /// An input that an operation is not given.
     static let absent = GraphValue(name: "")
+}
+
+/// A convolution whose weights are in the graph already.
+struct SharedConvolution {
+    let convolution: Convolution
+    let kernel: GraphValue
+    let bias: GraphValue?
 }
 
 /// How a window moves over a map.

@@ -46,7 +46,13 @@ extension Letterbox {
         into memory: UnsafeMutableRawPointer,
         as convert: (Float) -> Element
     ) {
-        let target = TensorWriter(memory: memory, input: input, encoding: encoding, table: encoding.table(convert))
+        let target = TensorWriter(
+            memory: memory,
+            input: input,
+            encoding: encoding,
+            table: encoding.table(convert),
+            zero: convert(0)
+        )
         target.fill(rows: 0..<max(top, 0))
         target.fill(rows: min(top + content.height, input.height)..<input.height)
         target.fill(rows: rows, columns: 0..<max(left, 0))
@@ -114,7 +120,8 @@ protocol RowResampler: ~Copyable {
 private struct TensorWriter<Element: BitwiseCopyable> {
     private let memory: UnsafeMutableRawPointer
     private let input: PixelSize
-    private let padding: Int
+    /// What is written around the picture, for each channel.
+    private let padding: [Element]
     private let table: [Element]
     /// The model's channels in which red, green and blue go.
     private let channels: [Int]
@@ -122,11 +129,11 @@ private struct TensorWriter<Element: BitwiseCopyable> {
     private let channelStride: Int
     private let pixelStride: Int
 
-    init(memory: UnsafeMutableRawPointer, input: PixelSize, encoding: PixelEncoding, table: [Element]) {
+    init(memory: UnsafeMutableRawPointer, input: PixelSize, encoding: PixelEncoding, table: [Element], zero: Element) {
         self.memory = memory
         self.input = input
         self.table = table
-        padding = Int(encoding.padding)
+        padding = (0..<3).map { encoding.padsWithZero ? zero : table[$0 * 256 + Int(encoding.padding)] }
         channels = encoding.channels == .rgb ? [0, 1, 2] : [2, 1, 0]
         (channelStride, pixelStride) = encoding.layout == .planar ? (input.pixelCount, 1) : (1, 3)
     }
@@ -167,7 +174,7 @@ private struct TensorWriter<Element: BitwiseCopyable> {
     func fill(rows: Range<Int>, columns: Range<Int>? = nil) {
         let columns = columns ?? 0..<input.width
         for channel in 0..<3 {
-            let value = table[channel * 256 + padding]
+            let value = padding[channel]
             for row in rows {
                 var address = address(channel: channel, row: row, column: columns.lowerBound)
                 for _ in columns {

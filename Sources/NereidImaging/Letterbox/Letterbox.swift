@@ -22,6 +22,10 @@ public struct Letterbox: Sendable, Hashable {
         /// Exactly the target, no padding: the largest part in the middle that has the target's proportions is cut out,
         /// and then resized (`CenterCrop` in YOLOv5's `utils/augmentations.py`).
         case cropFirst = "crop_first"
+        /// Detectron2's way: the picture's shorter side gets the length of the target's shorter one, unless the longer side
+        /// would then be longer than the target's; the picture lies at the top left, and the input is padded at the right
+        /// and below to multiples of the stride.
+        case shortestEdge = "shortest_edge"
     }
 
     /// How pixels are mixed when the picture is resized.
@@ -95,6 +99,22 @@ public struct Letterbox: Sendable, Hashable {
     ) {
         precondition(min(picture.width, picture.height, target.width, target.height) > 0, "sizes must be above zero")
         precondition(stride > 0, "the stride must be above zero")
+        if fit == .shortestEdge {
+            self.init(picture: picture, shortestEdgeOf: target, stride: stride, resampling: resampling)
+        } else {
+            self.init(picture, target, fit, stride, placement, resampling, countsWholePadding)
+        }
+    }
+
+    private init(
+        _ picture: PixelSize,
+        _ target: PixelSize,
+        _ fit: Fit,
+        _ stride: Int,
+        _ placement: Placement,
+        _ resampling: Resampling,
+        _ countsWholePadding: Bool
+    ) {
         self.picture = picture
         self.resampling = resampling
         window = fit == .cropFirst ? Self.middle(of: picture, like: target) : Window(size: picture)
@@ -147,6 +167,44 @@ public struct Letterbox: Sendable, Hashable {
             countsWholePadding ? Float(left) : Float((Double(input.width) - Double(picture.width) * gain) / 2)
         verticalPadding =
             countsWholePadding ? Float(top) : Float((Double(input.height) - Double(picture.height) * gain) / 2)
+    }
+
+    /// ``Fit/shortestEdge``. `ResizeShortestEdge.get_output_shape` in Detectron2's
+    /// `data/transforms/augmentation_impl.py`, `ImageList.from_tensors` in its `structures/image_list.py`.
+    private init(picture: PixelSize, shortestEdgeOf target: PixelSize, stride: Int, resampling: Resampling) {
+        let edge = Double(min(target.width, target.height))
+        let most = Double(max(target.width, target.height))
+        let scale = edge / Double(min(picture.width, picture.height))
+        let isWide = picture.height < picture.width
+        var height = isWide ? edge : scale * Double(picture.height)
+        var width = isWide ? scale * Double(picture.width) : edge
+        if max(height, width) > most {
+            let scale = most / max(height, width)
+            (height, width) = (height * scale, width * scale)
+        }
+        func upToStride(_ side: Int) -> Int { (side + stride - 1) / stride * stride }
+        self.picture = picture
+        self.resampling = resampling
+        window = Window(size: picture)
+        content = PixelSize(width: max(Int(width + 0.5), 1), height: max(Int(height + 0.5), 1))
+        input = PixelSize(width: upToStride(content.width), height: upToStride(content.height))
+        (left, top, horizontalPadding, verticalPadding) = (0, 0, 0, 0)
+        horizontalGain = Float(Double(content.width) / Double(picture.width))
+        verticalGain = Float(Double(content.height) / Double(picture.height))
+    }
+
+    /// The same fitting in an input that is larger at the right and below, as in a batch of pictures of several sizes.
+    public func padded(to input: PixelSize) -> Letterbox {
+        Letterbox(self, in: input)
+    }
+
+    private init(_ other: Letterbox, in input: PixelSize) {
+        precondition(input.width >= other.input.width && input.height >= other.input.height, "inputs only grow")
+        self.input = input
+        (picture, content, window, resampling) = (other.picture, other.content, other.window, other.resampling)
+        (left, top) = (other.left, other.top)
+        (horizontalGain, verticalGain) = (other.horizontalGain, other.verticalGain)
+        (horizontalPadding, verticalPadding) = (other.horizontalPadding, other.verticalPadding)
     }
 
     /// The size at which a picture just covers the target: one side is the target's, the other is cut off to a whole number.

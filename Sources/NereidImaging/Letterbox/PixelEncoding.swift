@@ -53,6 +53,8 @@ public struct PixelEncoding: Sendable, Hashable {
     public var standardDeviation: SIMD3<Float>
     /// The grey around the picture, as a pixel before scaling. Default: 114, the YOLO families' own.
     public var padding: UInt8
+    /// Whether the number 0 stands around the picture instead, whatever grey that is. Default: no.
+    public var padsWithZero: Bool
 
     /// Makes an encoding; what is not named keeps its default.
     public init(
@@ -62,7 +64,8 @@ public struct PixelEncoding: Sendable, Hashable {
         scale: Float = 1 / 255,
         mean: SIMD3<Float> = .zero,
         standardDeviation: SIMD3<Float> = .one,
-        padding: UInt8 = 114
+        padding: UInt8 = 114,
+        padsWithZero: Bool = false
     ) {
         self.element = element
         self.channels = channels
@@ -71,6 +74,7 @@ public struct PixelEncoding: Sendable, Hashable {
         self.mean = mean
         self.standardDeviation = standardDeviation
         self.padding = padding
+        self.padsWithZero = padsWithZero
     }
 
     /// The length of a model's input of this size, three channels, in bytes.

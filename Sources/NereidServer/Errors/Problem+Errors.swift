@@ -110,7 +110,7 @@ extension Problem {
                 detail: error.description,
                 retryAfter: .seconds(2)
             )
-        case .noSuchPath, .unsupportedFile, .badName, .settings, .nameTaken:
+        case .noSuchPath, .unsupportedFile, .badName, .settings, .configuration, .nameTaken:
             self.init(status: .internalServerError, code: .modelFailed, detail: error.description)
         }
     }

@@ -49,9 +49,6 @@ struct ClassifierHead: Head {
     /// The numbers themselves if they are probabilities, else their softmax.
     static func probabilities(_ values: [Float]) -> [Float] {
         if values.allSatisfy({ (0...1).contains($0) }), abs(values.reduce(0, +) - 1) < 0.01 { return values }
-        let most = values.max() ?? 0
-        let weights = values.map { exp($0 - most) }
-        let sum = weights.reduce(0, +)
-        return weights.map { $0 / sum }
+        return softmax(values)
     }
 }

@@ -22,6 +22,13 @@ protocol Head: Sendable {
     var needsSuppression: Bool { get }
     /// What the outputs hold of each object besides box, score and class; `nil` if nothing. Default: nothing.
     var extra: Extra? { get }
+    /// Whether detections without width or height are none. Default: no.
+    var dropsEmptyBoxes: Bool { get }
+    /// Whether fewer labels than classes are enough, since a network may have been trained with more classes than its
+    /// pictures had. Default: no.
+    var mayHaveUnlabelledClasses: Bool { get }
+    /// The thresholds that count where nobody says otherwise. Default: those of ``PredictionDefaults``.
+    var defaults: PredictionDefaults { get }
     /// What the model does. Default: as ``extra`` says.
     var task: VisionTask { get }
 
@@ -46,6 +53,9 @@ protocol Head: Sendable {
 extension Head {
     var extra: Extra? { nil }
     var task: VisionTask { extra?.task ?? .detect }
+    var dropsEmptyBoxes: Bool { false }
+    var mayHaveUnlabelledClasses: Bool { false }
+    var defaults: PredictionDefaults { PredictionDefaults() }
 
     func extras(of candidate: Candidate, in outputs: [Tensor], picture index: Int, input: PixelSize) throws -> [Float] {
         []

@@ -23,6 +23,10 @@ public enum HeadKind: String, Sendable, Hashable, CaseIterable {
     case yolov8Maps = "yolov8_maps"
     /// `[N, C]`: logits or probabilities of what the whole picture shows.
     case classifier
+    /// The raw maps of Detectron2's RetinaNet, as Nereid converts checkpoints; told by the metadata.
+    case retinaNet = "retinanet"
+    /// The first of the stages of Detectron2's Faster and Mask R-CNN, as Nereid converts checkpoints; told by the metadata.
+    case rcnn
 
     /// How the training code behind this head feeds a picture to the network, as far as the file's metadata do not say.
     var preprocessing: Preprocessing {
@@ -46,6 +50,8 @@ public enum HeadKind: String, Sendable, Hashable, CaseIterable {
             Preprocessing(encoding: PixelEncoding(channels: .bgr), fit: .stretch)
         case .classifier:
             .imageNet
+        case .retinaNet, .rcnn:
+            .detectron2([:])
         }
     }
 
@@ -61,6 +67,8 @@ public enum HeadKind: String, Sendable, Hashable, CaseIterable {
         case .yolov5Maps: YOLOv5MapsHead.self
         case .yolov8Maps: YOLOv8MapsHead.self
         case .classifier: ClassifierHead.self
+        case .retinaNet: RetinaNetHead.self
+        case .rcnn: ProposalHead.self
         }
     }
 }

@@ -5,7 +5,7 @@
 enum HeadRecognition {
     /// Tried in this order: what the metadata tell comes first, then the layouts with the most telling shapes.
     static let order: [HeadKind] = [
-        .yolov5Maps, .yolov8Maps, .yolov8, .endToEnd, .yolox, .yolov5, .fastestV2, .ssd, .classifier,
+        .yolov5Maps, .yolov8Maps, .yolov8, .endToEnd, .yolox, .yolov5, .fastestV2, .ssd, .classifier, .retinaNet, .rcnn,
     ]
 
     /// The heads that may read a layout that the metadata names.
@@ -14,6 +14,8 @@ enum HeadRecognition {
         case .yolov5Maps: [.yolov5Maps]
         case .yolov8Maps: [.yolov8Maps]
         case .probabilities: [.classifier]
+        case .retinaNet: [.retinaNet]
+        case .rcnn: [.rcnn]
         case .decoded, nil: order
         }
     }

@@ -6,6 +6,14 @@ import Foundation
 /// The logistic function, from logits to probabilities.
 func sigmoid(_ logit: Float) -> Float { 1 / (1 + exp(-logit)) }
 
+/// Probabilities of logits of which one is the right one.
+func softmax(_ logits: [Float]) -> [Float] {
+    let most = logits.max() ?? 0
+    let weights = logits.map { exp($0 - most) }
+    let sum = weights.reduce(0, +)
+    return weights.map { $0 / sum }
+}
+
 /// Where logits begin whose probability may be greater than a threshold of 0…1: the threshold's own logit, and a little
 /// less, so that rounding loses none. What lies above is to be compared again as a probability.
 func logitThreshold(_ probability: Float) -> Float {

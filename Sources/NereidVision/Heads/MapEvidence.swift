@@ -15,6 +15,24 @@ extension HeadEvidence {
         static let masks = "nereid.masks"
         static let preprocessing = "nereid.preprocess"
         static let framework = "nereid.framework"
+        // Of Detectron2's networks.
+        static let channels = "nereid.channels"
+        static let mean = "nereid.mean"
+        static let standardDeviation = "nereid.std"
+        static let edges = "nereid.shortest_edge"
+        static let confidence = "nereid.confidence"
+        static let iou = "nereid.iou"
+        static let maxDetections = "nereid.max_detections"
+        static let anchorOffset = "nereid.anchor_offset"
+        static let boxWeights = "nereid.box_weights"
+        static let candidates = "nereid.candidates"
+        static let proposals = "nereid.proposals"
+        static let proposalIoU = "nereid.proposal_iou"
+        static let proposalSize = "nereid.proposal_min_size"
+        static let proposalWeights = "nereid.proposal_box_weights"
+        static let regionStrides = "nereid.region_strides"
+        static let scores = "nereid.scores"
+        static let stages = "nereid.stages"
     }
 
     /// The values of ``Key/layout``.
@@ -23,6 +41,8 @@ extension HeadEvidence {
         case yolov8Maps = "yolov8.maps"
         case decoded
         case probabilities
+        case retinaNet = "detectron2.retinanet"
+        case rcnn = "detectron2.rcnn"
     }
 
     /// The layout that the metadata names; `nil` when it names none, or one that is not known.

@@ -31,8 +31,16 @@ enum Fixtures {
         }
     }
 
+    static func session(_ bytes: [UInt8], name: String) async throws -> any Session {
+        try await engine.get().makeSession(
+            GraphSource(name: name, content: .bytes(bytes)),
+            options: SessionOptions(device: .cpu, instances: 1, threads: 2)
+        )
+    }
+
     static func model(
         _ graph: GraphSource,
+        stages: [String: GraphSource] = [:],
         _ configure: (inout VisionModelConfiguration) -> Void = { _ in }
     ) async throws -> VisionModel {
         var configuration = VisionModelConfiguration()
@@ -40,6 +48,7 @@ enum Fixtures {
         configure(&configuration)
         return try await VisionModel.load(
             graph,
+            stages: stages,
             on: try engine.get(),
             configuration: configuration,
             imaging: imaging,
