@@ -215,7 +215,9 @@ let package = Package(
         .target(name: "TestSupport", path: "Tests/Support", swiftSettings: house),
         .testTarget(
             name: "NereidCheckpointsTests",
-            dependencies: ["TestSupport", "NereidCheckpoints", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
+            dependencies: [
+                "TestSupport", "NereidCheckpoints", .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+            ],
             swiftSettings: house
         ),
         .testTarget(

@@ -3,7 +3,7 @@
 # Nereid: a vision model server.
 """Writes the trained detector as ONNX.
 
-    python export.py RUN/weights.pt ../Models/demo/demo.onnx [--weights float16|float32|int8] [--size 416]
+    python export.py RUN/weights.pt ../Models/demo/demo.onnx [--weights float16|float32|int8] [--size 384]
 
 The graph takes `images` [N, 3, H, W], RGB in 0..1, sides multiples of 32, and answers `output0` [N, 4 + C, A]: centre x,
 centre y, width and height in pixels of the input, then a probability for each of C classes, for each of A cells; the layout
@@ -152,7 +152,7 @@ def main():
     parser.add_argument("weights_file", type=Path)
     parser.add_argument("output", type=Path)
     parser.add_argument("--weights", choices=("float16", "float32", "int8"), default="float16")
-    parser.add_argument("--size", type=int, default=416, help="the side that pictures are fitted into by default")
+    parser.add_argument("--size", type=int, default=384, help="the side that pictures are fitted into by default")
     arguments = parser.parse_args()
 
     saved = torch.load(arguments.weights_file, map_location="cpu", weights_only=True)

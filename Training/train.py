@@ -133,7 +133,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("dataset", type=Path)
     parser.add_argument("run", type=Path)
-    parser.add_argument("--epochs", type=int, default=260)
+    parser.add_argument("--epochs", type=int, default=140)
     parser.add_argument("--iterations", type=int, default=32, help="batches in an epoch")
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--size", type=int, default=256, help="side of the training pictures")

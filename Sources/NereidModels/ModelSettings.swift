@@ -53,7 +53,10 @@ public struct ModelSettings: Sendable, Hashable {
 
     /// Every key with what it means and its default, in the order of the documentation.
     public static let keys: [(name: String, meaning: String)] = [
-        ("task", "what the model does: \(NereidVision.VisionTask.allCases.map(\.rawValue).joined(separator: ", ")) (the file's)"),
+        (
+            "task",
+            "what the model does: \(NereidVision.VisionTask.allCases.map(\.rawValue).joined(separator: ", ")) (the file's)"
+        ),
         ("labels", "names of the classes: a list, or a text file with one name a line"),
         ("aliases", "other names that requests may use"),
         ("confidence", "least score of a detection, 0…1 (0.25)"),
@@ -90,7 +93,9 @@ public struct ModelSettings: Sendable, Hashable {
     ]
 
     private mutating func apply(_ reader: SettingsReader, folder: URL) throws(SettingsReader.Problem) {
-        vision.task = try reader.choice("task", of: NereidVision.VisionTask.allCases.map(\.rawValue)).flatMap(NereidVision.VisionTask.init)
+        vision.task = try reader.choice("task", of: NereidVision.VisionTask.allCases.map(\.rawValue)).flatMap(
+            NereidVision.VisionTask.init
+        )
         aliases = try reader.strings("aliases") ?? []
         vision.labels = try labels(reader, folder: folder)
         vision.defaults.confidence = try reader.fraction("confidence") ?? vision.defaults.confidence

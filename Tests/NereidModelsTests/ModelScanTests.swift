@@ -19,7 +19,8 @@ struct ModelScanTests {
     @Test("finds the graphs of a folder in the order of their names, with the settings beside them")
     func folder() throws {
         let folder = try TemporaryFolder()
-        for name in ["b.onnx", "a.ONNX", "c.onnx", "b.yaml", "c.yml", "notes.txt", "d.yaml", "weights.pt", "state.bin"] {
+        for name in ["b.onnx", "a.ONNX", "c.onnx", "b.yaml", "c.yml", "notes.txt", "d.yaml", "weights.pt", "state.bin"]
+        {
             try folder.write(to: name)
         }
         #expect(

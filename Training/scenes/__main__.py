@@ -24,10 +24,10 @@ MOST_DIFFERENCE = 0.5  # mean grey levels
 
 # Name, seed, and the animals that swim in it.
 SAMPLES = (
-    ("reef", 1, (0, 0, 0, 0, 0, 5, 5, 6)),
-    ("jellyfish", 104, (1, 1, 1, 1, 1, 1)),
+    ("reef", 30, (0, 0, 0, 0, 0, 5, 5, 6)),
+    ("jellyfish", 108, (1, 1, 1, 1, 1, 1)),
     ("birds", 207, (2, 2, 2, 3, 3, 3)),
-    ("sharks", 305, (4, 4, 4, 6, 6, 0, 0)),
+    ("sharks", 308, (4, 4, 4, 6, 6, 0, 0)),
 )
 
 

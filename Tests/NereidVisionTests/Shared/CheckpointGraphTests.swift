@@ -85,7 +85,9 @@ struct CheckpointGraphTests {
             let output = try #require(try await run(sample, .oneToOne, input, layerOutputs: false)["output0"])
             #expect(output.shape == oneToOne.rawShapeFull)
             let expected = try NumpyArray(contentsOf: try SharedFolder.path("\(folder)/\(oneToOne.rawFile)"))
-            let (found, wanted) = (Self.rows(output.values, output.shape[2]), Self.rows(expected.values, output.shape[2]))
+            let (found, wanted) = (
+                Self.rows(output.values, output.shape[2]), Self.rows(expected.values, output.shape[2])
+            )
             // Rows whose scores are all but equal may change places; those with something to say do not.
             for (row, other) in zip(found, wanted) where other[4] > 0.05 {
                 expectEqual(row, other, "one-to-one output of \(sample.checkpoint)")
@@ -106,7 +108,9 @@ struct CheckpointGraphTests {
         let mean = output.values.reduce(0.0) { $0 + Double($1) } / count
         let variance = output.values.reduce(0.0) { $0 + (Double($1) - mean) * (Double($1) - mean) } / count
         if let expected = layer.mean { expectEqual([Float(mean)], [Float(expected)], "mean, \(place)") }
-        if let expected = layer.std { expectEqual([Float(variance.squareRoot())], [Float(expected)], "spread, \(place)") }
+        if let expected = layer.std {
+            expectEqual([Float(variance.squareRoot())], [Float(expected)], "spread, \(place)")
+        }
         if let first = layer.first { expectEqual(Array(output.values.prefix(first.count)), first, place) }
         if let last = layer.last { expectEqual(Array(output.values.suffix(last.count)), last, place) }
     }
@@ -139,7 +143,9 @@ struct CheckpointGraphTests {
         await session.shutDown()
         var outputs: [String: (shape: [Int], values: [Float])] = [:]
         for (description, tensor) in zip(session.graph.outputs, run.outputs) {
-            outputs[description.name] = (tensor.shape, try tensor.withElements(of: Float.self) { span in span.indices.map { span[$0] } })
+            outputs[description.name] = (
+                tensor.shape, try tensor.withElements(of: Float.self) { span in span.indices.map { span[$0] } }
+            )
         }
         return outputs
     }

@@ -53,7 +53,9 @@ enum ReferenceTable {
                 + "\(Self.rounded(boxDifference, 1e3)) | \(Self.rounded(scoreDifference, 1e5)) |\n"
         }
 
-        private static func rounded(_ value: Float, _ unit: Double) -> Double { (Double(value) * unit).rounded(.up) / unit }
+        private static func rounded(_ value: Float, _ unit: Double) -> Double {
+            (Double(value) * unit).rounded(.up) / unit
+        }
     }
 
     private static let lock = Mutex(())
