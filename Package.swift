@@ -215,7 +215,7 @@ let package = Package(
         .target(name: "TestSupport", path: "Tests/Support", swiftSettings: house),
         .testTarget(
             name: "NereidCheckpointsTests",
-            dependencies: ["TestSupport", "NereidCheckpoints"],
+            dependencies: ["TestSupport", "NereidCheckpoints", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
             swiftSettings: house
         ),
         .testTarget(

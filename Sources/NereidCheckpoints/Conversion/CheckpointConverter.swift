@@ -39,9 +39,11 @@ public enum CheckpointConverter {
         )
         let file = try network.graph.finished(metadata: metadata, producerVersion: String(version))
         // Half precision doubles in float32; more comes from weights that are used over and over.
-        let limit = 4 * checkpoint.byteCount + 1 << 26
-        guard file.byteCount <= limit else {
-            throw ConversionError.graphTooLarge(byteCount: file.byteCount, limit: limit)
+        guard file.byteCount <= 4 * checkpoint.byteCount + spareByteCount else {
+            throw ConversionError.weightsRepeated(
+                byteCount: file.byteCount,
+                checkpointByteCount: checkpoint.byteCount
+            )
         }
         let description = ConvertedGraph.Description(
             task: reading.task,
@@ -56,6 +58,9 @@ public enum CheckpointConverter {
         )
         return ConvertedGraph(description: description, file: file)
     }
+
+    /// What a graph may have beyond its checkpoint's weights: its nodes, and weights that are views of larger ones.
+    private static let spareByteCount = 1 << 26
 
     private static func metadata(
         _ reading: HeadReading,

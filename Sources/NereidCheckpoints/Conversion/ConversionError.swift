@@ -23,6 +23,8 @@ public enum ConversionError: Error, Sendable, Equatable {
     case headUnavailable(HeadChoice, path: String)
     /// The graph is larger than the format allows.
     case graphTooLarge(byteCount: Int, limit: Int)
+    /// The graph is many times the checkpoint, because the same weights stand in many places.
+    case weightsRepeated(byteCount: Int, checkpointByteCount: Int)
     /// The graph cannot be written.
     case writingFailed(path: String, reason: String)
 }
@@ -73,6 +75,11 @@ extension ConversionError: CustomStringConvertible {
             """
             the graph would take \(byteCount) bytes or more and ONNX files end at \(limit); \
             keep the weights in half precision
+            """
+        case .weightsRepeated(let byteCount, let checkpointByteCount):
+            """
+            the graph would take \(byteCount) bytes from a checkpoint of \(checkpointByteCount): its weights are used \
+            over and over; the checkpoint is damaged or made to do harm
             """
         case .writingFailed(let path, let reason):
             "‘\(path)’ cannot be written: \(reason)"

@@ -13,7 +13,7 @@ public struct ConvertedGraph: Sendable {
     /// The number of bytes of the ONNX model.
     public var byteCount: Int { file.byteCount }
 
-    private let file: ModelFile
+    let file: ModelFile
 
     /// What a graph is and how its outputs are to be read.
     public struct Description: Sendable, Hashable {

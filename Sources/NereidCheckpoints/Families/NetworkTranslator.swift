@@ -11,9 +11,9 @@ struct NetworkTranslator {
     private var depth = 0
     private var visits = 0
 
-    /// The deepest real networks nest eight modules.
+    /// YOLOv9e, the deepest, nests nine.
     static let maximumDepth = 48
-    /// YOLOv9e, among the largest, has some 2,500.
+    /// YOLOv9e, among the largest, has 1,473.
     static let maximumVisits = 50_000
 
     init(graph: GraphBuilder) {
@@ -43,22 +43,22 @@ struct NetworkTranslator {
         guard visits <= Self.maximumVisits else { throw ConversionError.tooManyModules(limit: Self.maximumVisits) }
         switch Self.translations[module.className] {
         case .one(let translation):
-            guard inputs.count == 1, inputs[0].count == 1 else {
-                let count = inputs.reduce(0) { $0 + $1.count }
-                throw ConversionError.inconsistent(path: module.path, reason: "it takes one map and is given \(count)")
-            }
-            return [try translation(&self, module, inputs[0][0])]
+            return [try translation(&self, module, Self.only(inputs, for: module))]
         case .list(let translation):
-            guard inputs.count == 1, inputs[0].count == 1 else {
-                let count = inputs.reduce(0) { $0 + $1.count }
-                throw ConversionError.inconsistent(path: module.path, reason: "it takes one map and is given \(count)")
-            }
-            return try translation(&self, module, inputs[0][0])
+            return try translation(&self, module, Self.only(inputs, for: module))
         case .several(let translation):
             return [try translation(&self, module, inputs)]
         case nil:
             throw ConversionError.unsupportedModule(className: module.qualifiedName, path: module.path)
         }
+    }
+
+    private static func only(_ inputs: [[FeatureMap]], for module: Module) throws -> FeatureMap {
+        let maps = inputs.flatMap(\.self)
+        guard maps.count == 1 else {
+            throw module.inconsistent("it takes one map and is given \(maps.count)")
+        }
+        return maps[0]
     }
 
     /// Writes modules one after another, each computing from what the one before gave.
@@ -70,7 +70,8 @@ struct NetworkTranslator {
         return map
     }
 
-    private static let translations = families.reduce(into: [String: ModuleTranslation]()) { all, family in
+    /// What each class computes, by the class's name without its Python module; heads are not among them.
+    static let translations = families.reduce(into: [String: ModuleTranslation]()) { all, family in
         all.merge(family.translations) { first, _ in first }
     }
 

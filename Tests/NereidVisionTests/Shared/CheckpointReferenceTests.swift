@@ -56,6 +56,7 @@ struct CheckpointReferenceTests {
         let reference = try SharedFolder.json(ReferenceFile.self, sample.reference)
         var models = ModelsOfCheckpoint(try SharedFolder.path(sample.checkpoint))
         try #require(!reference.runs.isEmpty)
+        var row = ReferenceTable.Row(checkpoint: sample.checkpoint)
         for run in reference.runs {
             let mode = try #require(ReferenceMode(rawValue: run.mode), "unknown mode \(run.mode)")
             let model = try await models.model(for: mode)
@@ -63,8 +64,11 @@ struct CheckpointReferenceTests {
             let letterbox = model.input.letterbox(for: picture.size)
             #expect([letterbox.input.height, letterbox.input.width] == run.netHw)
             let found = try await model.predict([picture], options: mode.options)[0].detections
-            ReferenceComparison(run: run, letterbox: letterbox).check(found)
+            let comparison = ReferenceComparison(run: run, letterbox: letterbox)
+            comparison.check(found)
+            row.add(run, found)
         }
+        try ReferenceTable.add(row)
         await models.shutDown()
     }
 
