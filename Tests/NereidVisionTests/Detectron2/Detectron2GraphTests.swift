@@ -37,7 +37,9 @@ struct Detectron2GraphTests {
     @Test("give the raw outputs of RetinaNet", arguments: [Detectron2Sample.retinaNet, .legacy])
     func retinaNet(sample: Detectron2Sample) async throws {
         let reference = try sample.results()
-        let expected = try NumpyArray("reference/detectron2/\(reference.fixedInput.rawFile)")
+        let expected = try NumpyArray(
+            contentsOf: SharedFolder.path("reference/detectron2/\(reference.fixedInput.rawFile)")
+        )
         let step = try #require(reference.fixedInput.rawRowStep)
         let session = try await Fixtures.session(sample.converted().network.bytes(), name: sample.weights)
         let outputs = try await session.run([try Self.input(reference)]).outputs
@@ -70,7 +72,7 @@ struct Detectron2GraphTests {
         }
         #expect(rows.count == reference.fixedInput.rawRowsFull)
         let own = stride(from: 0, to: rows.count, by: step).flatMap { rows[$0] }
-        #expect(Self.isClose(own, try expected.floats()))
+        #expect(Self.isClose(own, expected.values))
         await session.shutDown()
     }
 
@@ -80,7 +82,7 @@ struct Detectron2GraphTests {
     )
     func regions(sample: Detectron2Sample) async throws {
         let reference = try sample.results()
-        let raw = try NumpyArray("reference/detectron2/\(reference.fixedInput.rawFile)")
+        let raw = try NumpyArray(contentsOf: SharedFolder.path("reference/detectron2/\(reference.fixedInput.rawFile)"))
         let model = try await sample.model()
         let stages = try #require(model.stages)
         let outputs = try await model.session.run([try Self.input(reference)]).outputs
@@ -101,7 +103,7 @@ struct Detectron2GraphTests {
             return [box.x1, box.y1, box.x2, box.y2] + classes[row * width..<(row + 1) * width]
                 + deltas[row * boxes..<(row + 1) * boxes]
         }
-        #expect(Self.isClose(own, try raw.floats(), within: 5e-3))
+        #expect(Self.isClose(own, raw.values))
         await model.shutDown()
     }
 
@@ -128,9 +130,9 @@ struct Detectron2GraphTests {
 
     /// The input that the reference was made with: pixels less the mean, divided by the deviation.
     private static func input(_ reference: Detectron2Reference) throws -> Tensor {
-        let picture = try NumpyArray("reference/detectron2/\(reference.fixedInput.file)")
+        let picture = try NumpyArray(contentsOf: SharedFolder.path("reference/detectron2/\(reference.fixedInput.file)"))
         let area = picture.shape[1] * picture.shape[2]
-        let values = try picture.floats().enumerated().map { index, pixel in
+        let values = picture.values.enumerated().map { index, pixel in
             (pixel - reference.settings.pixelMean[index / area]) / reference.settings.pixelStd[index / area]
         }
         return try Tensor(values, shape: [1] + picture.shape)

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Nereid: a vision model server.
 
-import Foundation
 import NereidCheckpoints
 import NereidImaging
 import NereidInference
@@ -139,39 +138,5 @@ extension Fixtures {
             stages[stage] = GraphSource(name: "\(name).\(stage)", content: .bytes(try graph.bytes()))
         }
         return (GraphSource(name: name, content: .bytes(try graphs.network.bytes())), stages)
-    }
-}
-
-/// An array in NumPy's own format (`numpy.lib.format`, version 1): a dictionary in text, then the numbers.
-struct NumpyArray {
-    let shape: [Int]
-    private let kind: String
-    private let data: Data
-
-    init(_ file: String) throws {
-        let bytes = try Data(contentsOf: URL(fileURLWithPath: SharedFolder.path(file)))
-        let length = Int(bytes[8]) | Int(bytes[9]) << 8
-        let header = String(decoding: bytes[10..<10 + length], as: UTF8.self).trimmingCharacters(
-            in: .whitespacesAndNewlines
-        )
-        guard case .dictionary(let entries) = PythonLiteral(parsing: header) else {
-            throw HeadMisfit(reason: "\(file) is not an array: \(header)")
-        }
-        func value(_ key: String) -> PythonLiteral? { entries.first { $0.key == .string(key) }?.value }
-        shape = value("shape")?.numbers?.map { Int($0) } ?? []
-        guard case .string(let kind) = value("descr") else { throw HeadMisfit(reason: "\(file) has no type") }
-        self.kind = kind
-        data = bytes[(10 + length)...]
-    }
-
-    func floats() throws -> [Float] {
-        let count = shape.reduce(1, *)
-        return try data.withUnsafeBytes { bytes in
-            switch kind {
-            case "|u1": return (0..<count).map { Float(bytes[$0]) }
-            case "<f4": return (0..<count).map { bytes.loadUnaligned(fromByteOffset: $0 * 4, as: Float.self) }
-            default: throw HeadMisfit(reason: "numbers of the type \(kind)")
-            }
-        }
     }
 }
