@@ -244,7 +244,7 @@ let package = Package(
             name: "NereidModelsTests",
             dependencies: [
                 "TestSupport",
-                "NereidModels", "NereidVision", "NereidImaging", "NereidInference",
+                "NereidModels", "NereidVision", "NereidImaging", "NereidInference", "NereidCheckpoints",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: house

@@ -55,7 +55,7 @@ public struct ModelSettings: Sendable, Hashable {
     public static let keys: [(name: String, meaning: String)] = [
         (
             "task",
-            "what the model does: \(NereidVision.VisionTask.allCases.map(\.rawValue).joined(separator: ", ")) (the file's)"
+            "what the model does: \(VisionTask.allCases.map(\.rawValue).joined(separator: ", ")) (the file's)"
         ),
         ("labels", "names of the classes: a list, or a text file with one name a line"),
         ("aliases", "other names that requests may use"),
@@ -93,8 +93,8 @@ public struct ModelSettings: Sendable, Hashable {
     ]
 
     private mutating func apply(_ reader: SettingsReader, folder: URL) throws(SettingsReader.Problem) {
-        vision.task = try reader.choice("task", of: NereidVision.VisionTask.allCases.map(\.rawValue)).flatMap(
-            NereidVision.VisionTask.init
+        vision.task = try reader.choice("task", of: VisionTask.allCases.map(\.rawValue)).flatMap(
+            VisionTask.init
         )
         aliases = try reader.strings("aliases") ?? []
         vision.labels = try labels(reader, folder: folder)

@@ -60,7 +60,7 @@ public enum CheckpointConverter {
     }
 
     /// What a graph may have beyond its checkpoint's weights: its nodes, and weights that are views of larger ones.
-    private static let spareByteCount = 1 << 26
+    static let spareByteCount = 1 << 26
 
     private static func metadata(
         _ reading: HeadReading,

@@ -18,7 +18,7 @@ public struct ConvertedGraph: Sendable {
     /// What a graph is and how its outputs are to be read.
     public struct Description: Sendable, Hashable {
         /// What the network does.
-        public let task: VisionTask
+        public let task: NetworkTask
         /// How the outputs are laid out.
         public let layout: GraphLayout
         /// The code that trained the network.
@@ -115,7 +115,7 @@ public struct ConvertedGraph: Sendable {
 }
 
 /// What a network does.
-public enum VisionTask: String, Sendable, Hashable, CaseIterable {
+public enum NetworkTask: String, Sendable, Hashable, CaseIterable {
     /// Boxes.
     case detect
     /// Boxes with masks.

@@ -69,7 +69,7 @@ public enum Detectron2Converter {
         var metadata = Detectron2Metadata(configuration, parts, stride: network.inputStride, labels: labels)
         metadata.source = try CheckpointConverter.hash(of: checkpoint)
         let graphs = try parts.graphs.map { part in
-            try graph(part, metadata, configuration, labels, precision, limit: 4 * checkpoint.byteCount + 1 << 26)
+            try graph(part, metadata, labels, checkpointByteCount: checkpoint.byteCount)
         }
         var warnings = configuration.warnings
         if parts.classCount != parts.statedClassCount {
@@ -88,15 +88,13 @@ public enum Detectron2Converter {
     private static func graph(
         _ part: Parts.Graph,
         _ metadata: Detectron2Metadata,
-        _ configuration: Detectron2Configuration,
         _ labels: [String],
-        _ precision: WeightPrecision,
-        limit: Int
+        checkpointByteCount: Int
     ) throws -> ConvertedGraph {
         let entries = metadata.entries(for: part.layout)
         let file = try part.builder.finished(metadata: entries, producerVersion: String(version))
-        guard file.byteCount <= limit else {
-            throw ConversionError.graphTooLarge(byteCount: file.byteCount, limit: limit)
+        guard file.byteCount <= 4 * checkpointByteCount + CheckpointConverter.spareByteCount else {
+            throw ConversionError.weightsRepeated(byteCount: file.byteCount, checkpointByteCount: checkpointByteCount)
         }
         let description = ConvertedGraph.Description(
             task: metadata.task,

@@ -3,7 +3,7 @@
 
 /// What a Detectron2 graph's metadata says, so that its answers can be read without the configuration.
 struct Detectron2Metadata {
-    let task: VisionTask
+    let task: NetworkTask
     let strides: [Int]
     /// The SHA-256 of the weights.
     var source = ""

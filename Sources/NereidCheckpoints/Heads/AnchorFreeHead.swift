@@ -232,7 +232,7 @@ struct AnchorFreeHead: NetworkHead {
     }
 
     private func reading(ending: GraphEnding) -> HeadReading {
-        let task: VisionTask =
+        let task: NetworkTask =
             switch extra {
             case .none: .detect
             case .masks: .segment

@@ -12,7 +12,7 @@ protocol NetworkHead {
 
 /// How a graph's outputs are to be read.
 struct HeadReading {
-    let task: VisionTask
+    let task: NetworkTask
     let layout: GraphLayout
     let classCount: Int
     /// The pixels of the picture to each cell of each level; empty when the head has no levels.

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Nereid: a vision model server.
 
-import Foundation
 import NereidCheckpoints
 import NereidImaging
 import NereidInference

@@ -19,13 +19,15 @@ struct Detectron2ReferenceTests {
         let model = try await sample.model()
         let runs = try sample.results().runs.filter { $0.mode == "default_predictor" }
         try #require(runs.count == 6)
+        var row = ReferenceTable.Row(checkpoint: sample.weights)
         for run in runs {
             let picture = try await ReferencePhotos.shared.picture(run.photo)
             let letterbox = model.input.letterbox(for: picture.size)
             #expect([letterbox.content.height, letterbox.content.width] == run.resizedHw)
             let found = try await model.predict([picture], options: .init(confidence: 0.3))[0].detections
-            check(found, run)
+            row.add(check(found, run))
         }
+        try ReferenceTable.add(row)
         await model.shutDown()
     }
 
@@ -41,18 +43,23 @@ struct Detectron2ReferenceTests {
         // The legacy file holds the same weights, which has been shown; one photo of it is enough.
         let runs = try sample.results().runs.filter { $0.mode == "seed_worker" }
         try #require(runs.count == 6)
+        var row = ReferenceTable.Row(checkpoint: "\(sample.weights), three sizes")
         for run in sample.weights.contains("legacy") ? runs.suffix(4).prefix(1) : runs[...] {
             let picture = try await ReferencePhotos.shared.picture(run.photo)
             let letterboxes = model.input.letterboxesAtScales(for: picture.size)
             #expect(letterboxes.map { [$0.content.height, $0.content.width] } == run.scales?.map(\.resizedHw))
             #expect(letterboxes.allSatisfy { [$0.input.height, $0.input.width] == run.paddedBatchHw })
-            check(try await model.predict([picture])[0].detections, run)
+            row.add(check(try await model.predict([picture])[0].detections, run))
         }
+        try ReferenceTable.add(row)
         await model.shutDown()
     }
 
     /// Every stable detection has a partner of its own, and every other one found is known to come and go.
-    private func check(_ found: [Detection], _ run: Detectron2Reference.Run) {
+    ///
+    /// - Returns: how far each stable detection is from its partner.
+    private func check(_ found: [Detection], _ run: Detectron2Reference.Run) -> [(box: Float, score: Float)?] {
+        var differences: [(box: Float, score: Float)?] = []
         let place = "\(run.photo), \(run.mode)"
         var left = found
         for item in run.detections.filter(\.stable) + run.detections.filter({ !$0.stable }) {
@@ -62,9 +69,17 @@ struct Detectron2ReferenceTests {
                     && detection.box.isNear(expected, within: Self.distance)
             }
             if let partner {
-                if item.stable, let runs = item.maskRle { checkMask(left[partner], runs, place) }
+                if item.stable {
+                    let own = left[partner].box
+                    let edges = [
+                        own.x1 - expected.x1, own.y1 - expected.y1, own.x2 - expected.x2, own.y2 - expected.y2,
+                    ]
+                    differences.append((edges.map(abs).max() ?? 0, abs(left[partner].score - item.score)))
+                    if let runs = item.maskRle { checkMask(left[partner], runs, place) }
+                }
                 left.remove(at: partner)
             } else if item.stable {
+                differences.append(nil)
                 Issue.record("\(place): missing class \(item.classId) at \(expected), score \(item.score)")
             }
         }
@@ -75,6 +90,7 @@ struct Detectron2ReferenceTests {
             }
         }
         #expect(unexplained.isEmpty, "\(place)")
+        return differences
     }
 
     private func checkMask(_ detection: Detection, _ runs: [Int], _ place: String) {

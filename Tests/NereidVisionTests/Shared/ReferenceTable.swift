@@ -37,6 +37,17 @@ enum ReferenceTable {
             }
         }
 
+        /// Counts one run of which it is known how far each stable detection is from its partner; `nil` where there is none.
+        mutating func add(_ differences: [(box: Float, score: Float)?]) {
+            runs += 1
+            stable += differences.count
+            for difference in differences.compactMap(\.self) {
+                found += 1
+                boxDifference = max(boxDifference, difference.box)
+                scoreDifference = max(scoreDifference, difference.score)
+            }
+        }
+
         private static func difference(_ detection: Detection, _ item: ReferenceFile.Expected) -> Float {
             if let numbers = item.xywhr {
                 guard let box = detection.rotation else { return .infinity }

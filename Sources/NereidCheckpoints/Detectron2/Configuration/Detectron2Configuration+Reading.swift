@@ -124,6 +124,9 @@ extension Detectron2Configuration.Backbone {
         }
         groups = try reader.integer("\(key).NUM_GROUPS", in: 1...1024)
         widthPerGroup = try reader.integer("\(key).WIDTH_PER_GROUP", in: 1...1024)
+        guard Limit.channels.contains(groups * widthPerGroup) else {
+            throw reader.bad("\(key).NUM_GROUPS", "such that groups of WIDTH_PER_GROUP are at most 16384 channels")
+        }
         stemChannels = try reader.integer("\(key).STEM_OUT_CHANNELS", in: Limit.channels)
         res2Channels = try reader.integer("\(key).RES2_OUT_CHANNELS", in: Limit.channels)
         hasStrideIn1x1 = try reader.flag("\(key).STRIDE_IN_1X1")
