@@ -47,8 +47,8 @@ struct ExportCommand: AsyncParsableCommand {
     var head: Head?
 
     func run() async throws {
-        let found = try ModelLocation.onlyModel(at: ModelLocation(argument: checkpoint))
-        if found.isDetectron2 {
+        // What is no model by its name may be a checkpoint all the same.
+        if let found = try? ModelLocation.onlyModel(at: ModelLocation(argument: checkpoint)), found.isDetectron2 {
             try await exportDetectron2(found)
             return
         }
