@@ -121,8 +121,13 @@ struct CheckpointTests {
             for file in files {
                 let name = file.deletingPathExtension().lastPathComponent
                 let output = folder.appendingPathComponent("\(name).onnx").path
+                // No file may make the reader ask for more: this much is the program itself and a modest heap.
                 let ended = try await ChildProcess.run(
-                    arguments: ["export", file.path, "-o", output],
+                    "/bin/sh",
+                    arguments: [
+                        "-c", "ulimit -v 1000000; exec \"$0\" export \"$1\" -o \"$2\"", ChildProcess.nereid, file.path,
+                        output,
+                    ],
                     within: .seconds(20)
                 )
                 #expect(ended.status < 128, "\(name) ended by a signal: \(ended.errors)")

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 # Nereid: a vision model server.
-"""Takes docs/images/page.png of a running server that serves Tests/Fixtures/blocks-v8.onnx as ‘blocks’.
+"""Takes docs/images/page.png of a running server that serves the bundled model.
 
-    .build/release/nereid serve blocks=Tests/Fixtures/blocks-v8.onnx
+    .build/release/nereid serve
     .venv/bin/python docs/images/make_page.py http://localhost:8080
 
 Needs what scripts/setup --tests installs.
@@ -26,8 +26,8 @@ def main():
         try:
             size = {"width": 1280, "height": 800, "deviceScaleFactor": 1, "mobile": False}
             page.command("Emulation.setDeviceMetricsOverride", **size)
-            page.open("blocks")
-            page.choose(FOLDER / "scene.png")
+            page.open("demo")
+            page.choose(FOLDER.parent.parent / "Web" / "samples" / "reef.jpg")
             page.wait_for_current("done")
             page.wait("rows", lambda: page.rows)
             time.sleep(1)  # The panel slides in.
