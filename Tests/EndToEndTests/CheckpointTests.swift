@@ -2,6 +2,7 @@
 // Nereid: a vision model server.
 
 import Foundation
+import NIOCore
 import NereidImaging
 import Testing
 
@@ -102,6 +103,63 @@ struct CheckpointTests {
             #expect(refused.errors.contains("broken.pt"), "\(refused.errors)")
             #expect(refused.errors.split(separator: "\n").count <= 2)
             #expect(FileManager.default.fileExists(atPath: folder.path + "/broken.onnx") == false)
+        }
+    }
+
+    @Test(
+        "Every checkpoint at hand is exported as valid ONNX",
+        .enabled(if: SharedFolder.isThere, SharedFolder.isMissing),
+        .enabled(if: Repository.hasPython, Repository.pythonIsMissing)
+    )
+    func exportEverything() async throws {
+        let folders = ["reference/yolov5", "reference/ultralytics", "models"]
+        let files = folders.flatMap { SharedFolder.files(in: $0) }.filter { $0.pathExtension == "pt" }
+        #expect(files.count >= 24)
+        try await TemporaryFolder.with { folder in
+            for file in files {
+                let output = folder.appendingPathComponent(file.deletingPathExtension().lastPathComponent + ".onnx")
+                let ended = try await ChildProcess.run(arguments: ["export", file.path, "-o", output.path])
+                #expect(ended.status == 0, "\(file.lastPathComponent): \(ended.errors)")
+            }
+            let check = """
+                import onnx, pathlib, sys
+                for file in sorted(pathlib.Path(sys.argv[1]).glob("*.onnx")):
+                    onnx.checker.check_model(onnx.load(file), full_check=True)
+                    print(file.name)
+                """
+            let checked = try await ChildProcess.run(
+                Repository.python,
+                arguments: ["-c", check, folder.path],
+                within: .seconds(180)
+            )
+            #expect(checked.status == 0, "\(checked.errors)")
+            let names = Set(files.map { $0.deletingPathExtension().lastPathComponent })
+            #expect(checked.output.split(separator: "\n").count == names.count)
+        }
+    }
+
+    @Test(
+        "Detectron2's weights are served with their configuration, beside them or named",
+        .enabled(if: SharedFolder.isThere, SharedFolder.isMissing)
+    )
+    func detectron2() async throws {
+        let shared = try #require(SharedFolder.url)
+        let folder = shared.appendingPathComponent("reference/detectron2").path
+        let models = [
+            "mask=\(folder)/mask_rcnn_tiny_config.yaml+\(folder)/mask_rcnn_tiny_model_final.pth",
+            "boxes=\(folder)/faster_rcnn_tiny_config.yaml+\(folder)/faster_rcnn_tiny_model_final.pth",
+            "retina=\(folder)/retinanet_tiny_seed_style.yaml+\(folder)/retinanet_tiny_model_final.pth",
+        ]
+        try await RunningServer.with(.init(models: models)) { server in
+            let photo = shared.appendingPathComponent("images/photos/bus.jpg")
+            let picture = ByteBuffer(bytes: try Data(contentsOf: photo))
+            for name in ["mask", "boxes", "retina"] {
+                let answer = try await server.predict(picture, model: name, query: "?confidence=0.1")
+                let prediction = try answer.json(Prediction.self)
+                #expect(prediction.image == .init(width: 810, height: 1080))
+                #expect(prediction.detections.allSatisfy { $0.box[2] <= 810 && $0.box[3] <= 1080 && $0.score > 0.1 })
+                #expect(answer.text.contains("\"counts\"") == (name == "mask" && !prediction.detections.isEmpty))
+            }
         }
     }
 
