@@ -31,6 +31,7 @@ a cell that is a quarter red and otherwise black scores 0.5, and a grey one noth
     blocks-uint8-v8.onnx     uint8 [batch,3,height,width] RGB 0…255   as v8
     slow.onnx                as v8                                    as v8, after a few tenths of a second of matrix
                                                                       products in a loop, which a run can leave early
+    endless.onnx             as v8                                    the same, but the loop does not end in a lifetime
     identity-unknown.onnx    as v8                                    [batch,3,7,7,7]: the mean of each channel, in a
                                                                       shape that no head knows
     unsupported-output.onnx  as v8                                    float64 [batch,3]: the mean of each channel
@@ -225,7 +226,7 @@ def yolox():
     build.write("blocks-yolox", build("Transpose", columns, perm=[0, 2, 1]), TensorProto.FLOAT, [1, 525, 8])
 
 
-def slow(rounds=1000, side=256):
+def slow(rounds=1000, side=256, name="slow"):
     build = Builder()
     # The loop starts from the input and its result, times nothing, goes into the output, so that no optimiser may
     # compute it beforehand or leave it out.
@@ -252,7 +253,7 @@ def slow(rounds=1000, side=256):
     )
     burnt = build("Loop", build.integers(rounds), build.constant(True, bool), start, body=body)
     nothing = build("Clip", build("ReduceMean", burnt, keepdims=0), build.floats(0), build.floats(0))
-    build.write("slow", v8_output(build, "images", delay=nothing), TensorProto.FLOAT, ["batch", 7, "cells"])
+    build.write(name, v8_output(build, "images", delay=nothing), TensorProto.FLOAT, ["batch", 7, "cells"])
 
 
 def identity_unknown():
@@ -319,6 +320,8 @@ def check():
 def main():
     whole = v8()
     (FOLDER / "broken.onnx").write_bytes(whole[: len(whole) // 2])
+    # Years of products: only a run that is stopped ever ends. It has no --check for that reason.
+    slow(rounds=1 << 40, name="endless")
     for fixture in (uint8_v8, fixed_v8, v5, end2end, yolox, slow, identity_unknown, unsupported_output, failing):
         fixture()
     if "--check" in sys.argv:
