@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Nereid: a vision model server.
 
+import Logging
+
 /// How long to wait before trying again: twice as long each time up to a bound, and by chance up to half less, so that many
 /// clients of a server that was away do not all come back at once.
 struct BackOff: Sendable {
@@ -28,6 +30,9 @@ struct BackOff: Sendable {
         var generator = SystemRandomNumberGenerator()
         return next(using: &generator)
     }
+
+    /// How loudly to tell of a failure after ``next()``: the first is worth a warning, those that follow it are not.
+    var level: Logger.Level { attempts <= 1 ? .warning : .debug }
 
     /// It has worked: the next wait is the first again.
     mutating func reset() {

@@ -92,7 +92,9 @@ struct RedisProtocolTests {
             let wait = backOff.next(using: &generator)
             #expect(wait >= .milliseconds(longest) / 2 && wait <= .milliseconds(longest))
         }
+        #expect(backOff.level == .debug)
         backOff.reset()
         #expect(backOff.next(using: &generator) <= .milliseconds(100))
+        #expect(backOff.level == .warning)
     }
 }

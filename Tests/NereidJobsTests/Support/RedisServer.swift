@@ -3,10 +3,11 @@
 
 import Foundation
 import NereidJobs
+import Synchronization
 import TestSupport
 import Testing
 
-/// A real redis-server on a free port, which ends with its last reference.
+/// A real redis-server on a free port, which has to be killed by the test that started it.
 final class RedisServer: Sendable {
     let port: Int
     let folder: TemporaryFolder
@@ -36,7 +37,8 @@ final class RedisServer: Sendable {
         throw NotStarted()
     }
 
-    deinit { process.terminate() }
+    // For tests that fail before they come to it.
+    deinit { kill() }
 
     var url: String { "redis://127.0.0.1:\(port)/0" }
 
@@ -44,6 +46,8 @@ final class RedisServer: Sendable {
 
     /// Ends the server, at once, and returns when it is gone.
     func kill() {
+        guard process.isRunning else { return }
+        // A thread of Foundation's has lent the server its blocked signals, SIGTERM among them.
         Foundation.kill(process.processIdentifier, SIGKILL)
         process.waitUntilExit()
     }
@@ -57,25 +61,17 @@ final class RedisServer: Sendable {
     private static func start(_ arguments: [String], in folder: TemporaryFolder) async throws -> Process? {
         let process = Process()
         process.executableURL = executable("redis-server").map(URL.init(fileURLWithPath:))
-        process.arguments = arguments + ["--save", "", "--dir", folder.path, "--bind", "127.0.0.1", "::1"]
-        let output = Pipe()
-        process.standardOutput = output
+        let number = folder.path("redis.pid")
+        process.arguments =
+            arguments + ["--save", "", "--dir", folder.path, "--bind", "127.0.0.1", "::1", "--pidfile", number]
+        process.standardOutput = FileHandle.nullDevice
         process.standardError = FileHandle.nullDevice
-        // What the server says is read as long as it lives, so that it never waits for a reader.
-        let (pieces, piece) = AsyncStream<Data>.makeStream()
-        output.fileHandleForReading.readabilityHandler = { handle in
-            let data = handle.availableData
-            piece.yield(data)
-            if data.isEmpty {
-                handle.readabilityHandler = nil
-                piece.finish()
-            }
-        }
-        try process.run()
-        var log = Data()
-        for await data in pieces {
-            log.append(data)
-            if String(decoding: log, as: UTF8.self).contains("eady to accept connections") { return process }
+        try? FileManager.default.removeItem(atPath: number)
+        try process.runAlone()
+        // The server writes its number once it has its port.
+        while process.isRunning {
+            if let data = FileManager.default.contents(atPath: number), !data.isEmpty { return process }
+            try await Task.sleep(for: .milliseconds(5))
         }
         return nil
     }
@@ -83,5 +79,14 @@ final class RedisServer: Sendable {
     private static func executable(_ name: String) -> String? {
         let folders = (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":")
         return folders.map { "\($0)/\(name)" }.first { FileManager.default.isExecutableFile(atPath: $0) }
+    }
+}
+
+private let spawning = Mutex(())
+
+extension Process {
+    /// Starts it while no other is being started: a process that is, holds on to what tells Foundation of this one's end.
+    func runAlone() throws {
+        try spawning.withLock { _ in try run() }
     }
 }

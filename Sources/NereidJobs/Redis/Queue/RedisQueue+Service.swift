@@ -20,7 +20,12 @@ extension RedisQueue {
                     await group.waitForAll()
                 }
             }
-        } catch is CancellationError {}
+        } catch is CancellationError {
+        } catch {
+            waiters.end(.queueUnreachable(reason: "\(error)"))
+            client.shutDown()
+            throw error
+        }
         waiters.end(.queueUnreachable(reason: "the gateway is being stopped"))
         // A task that is cancelled sends nothing any more.
         await Task { _ = try? await client.send(RedisCommand("UNLINK", .text(keys.answers(to: name)))) }.value
@@ -43,7 +48,11 @@ extension RedisQueue {
             } catch {
                 if Task.isCancelled { return }
                 let wait = backOff.next()
-                logger.warning("answers can't be received", metadata: ["error": "\(error)", "again": "\(wait)"])
+                logger.log(
+                    level: backOff.level,
+                    "answers can't be received",
+                    metadata: ["error": "\(error)", "again": "\(wait)"]
+                )
                 try? await Task.sleep(for: wait)
             }
         }
@@ -99,10 +108,14 @@ extension RedisQueue {
     }
 
     private func followWorkers() async {
+        var lastSeen: [String: (model: RemoteModel, time: ContinuousClock.Instant)] = [:]
         while !Task.isCancelled {
             do {
                 let announcements = try await announcements()
-                let catalogue = RemoteCatalogue(announcements)
+                let now = ContinuousClock.now
+                lastSeen = lastSeen.filter { now - $0.value.time < settings.modelMemory }
+                let catalogue = RemoteCatalogue(announcements, recent: lastSeen.values.map(\.model))
+                for model in catalogue.models { lastSeen[model.name] = (model, now) }
                 let names = catalogue.models.map(\.name)
                 let loads = try await loads(of: names)
                 let before = snapshot.withLock { snapshot in

@@ -92,8 +92,11 @@ public final class RedisQueue: JobQueue, Service {
         let message = try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { continuation in
                 waiters.await(ticket, continuation)
-                // Who has left before the ticket was known has found nothing to give up.
+                // A cancellation or an alarm that came before the ticket was known has found nothing to give up.
                 guard !Task.isCancelled else { return waiters.answer(ticket, .failure(CancellationError())) }
+                guard job.deadline > .now else {
+                    return waiters.answer(ticket, .failure(JobError.deadlinePassed(model: model, hadBegun: false)))
+                }
                 Task { await add(entry, ticket, job) }
             }
         } onCancel: {
@@ -117,8 +120,13 @@ public final class RedisQueue: JobQueue, Service {
             }
             commands.append(QueueScripts.add(entry, model: model, limits: limits, keys: keys))
             let replies = try await client.send(commands)
-            for reply in replies.dropLast() { _ = try reply.orThrow() }
-            switch try replies[replies.count - 1].orThrow() {
+            for reply in replies {
+                guard case .error(let reason) = reply else { continue }
+                if let key = entry.pictureKey { _ = try? await client.send(RedisCommand("UNLINK", .text(key))) }
+                guard reason.hasPrefix("OOM") else { throw RedisError.refused(reason) }
+                throw JobError.queueFull(model: model, limit: "Redis has as much as it may hold", setting: "maxmemory")
+            }
+            switch replies[replies.count - 1] {
             case .bytes(let id):
                 if !waiters.admitted(ticket, as: String(buffer: id)) {
                     await withdraw(entry, id: String(buffer: id), model: model)

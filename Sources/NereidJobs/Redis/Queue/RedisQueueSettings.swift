@@ -9,6 +9,8 @@ public struct RedisQueueSettings: Sendable, Hashable {
     public var pulse = Duration.milliseconds(500)
     /// How long a worker is believed to be there after it last said so; a second and a half.
     public var workerLife = Duration.milliseconds(1500)
+    /// How long jobs are taken for a model after its last worker has gone, to wait for another; one minute.
+    public var modelMemory = Duration.seconds(60)
     /// How long a job stays with a worker that says nothing of it, before another takes it; 5 seconds.
     public var claimAfter = Duration.seconds(5)
     /// To how many workers a job is given before it is given up; 3.

@@ -36,7 +36,7 @@ extension RedisWorker {
             } catch {
                 if hand.isStopping || Task.isCancelled { return }
                 let wait = backOff.next()
-                logger.warning(
+                logger.debug(
                     "jobs can't be taken",
                     metadata: ["model": "\(name)", "error": "\(error)", "again": "\(wait)"]
                 )
@@ -104,8 +104,8 @@ extension RedisWorker {
             await hand.sleep(atMost: settings.pulse * 2)
             do {
                 while !hand.isStopping, let model = model(named: name), let job = try await lostJob(of: name) {
-                    hand.hold(job.id, of: name)
                     let deliveries = try await deliveries(of: job, model: name)
+                    hand.hold(job.id, of: name)
                     if deliveries > settings.deliveries {
                         await bury(job, of: name, because: .abandoned(model: name, deliveries: settings.deliveries))
                         hand.release([job.id], of: name)
@@ -125,24 +125,24 @@ extension RedisWorker {
     }
 
     private func lostJob(of model: String) async throws -> DeliveredJob? {
-        let reply = try await client.send([
-            RedisCommand(
-                "XAUTOCLAIM",
-                .text(keys.jobs(of: model)),
-                .text(QueueKeys.group),
-                .text(name),
-                .integer(settings.claimAfter.milliseconds),
-                "0-0",
-                "COUNT",
-                1
-            )
-        ])[0]
-        if isWithoutGroup(reply) {
-            try await makeGroup(of: model)
-            return nil
-        }
-        let parts = try reply.orThrow().elements ?? []
-        return parts.count < 2 ? nil : parts[1].elements?.compactMap(DeliveredJob.init).first
+        // Redis looks at a few jobs in workers' hands at a time, and says where to look on.
+        var cursor = "0-0"
+        repeat {
+            let words: [RedisCommand.Argument] = [
+                "XAUTOCLAIM", .text(keys.jobs(of: model)), .text(QueueKeys.group), .text(name),
+                .integer(settings.claimAfter.milliseconds), .text(cursor), "COUNT", 1,
+            ]
+            let reply = try await client.send([RedisCommand(words)])[0]
+            if isWithoutGroup(reply) {
+                try await makeGroup(of: model)
+                return nil
+            }
+            let parts = try reply.orThrow().elements ?? []
+            guard parts.count >= 2 else { return nil }
+            if let job = parts[1].elements?.compactMap(DeliveredJob.init).first { return job }
+            cursor = parts[0].text ?? "0-0"
+        } while cursor != "0-0"
+        return nil
     }
 
     private func deliveries(of job: DeliveredJob, model: String) async throws -> Int {

@@ -88,7 +88,11 @@ public final class RedisWorker: Service {
                         await hand.sleep(atMost: settings.pulse)
                     } catch {
                         let wait = max(settings.pulse, backOff.next())
-                        logger.warning("the queue can't be told of this worker", metadata: ["error": "\(error)"])
+                        logger.log(
+                            level: backOff.level,
+                            "the queue can't be told of this worker",
+                            metadata: ["error": "\(error)", "again": "\(wait)"]
+                        )
                         await hand.sleep(atMost: wait)
                     }
                 }
@@ -142,7 +146,7 @@ public final class RedisWorker: Service {
             let replies = try? await client.send(connections.map { RedisCommand("CLIENT", "UNBLOCK", .integer($0)) })
             // Without a server nobody can be given a job either.
             if replies == nil { return }
-            await Task.yield()
+            try? await Task.sleep(for: .milliseconds(5))
         }
     }
 

@@ -68,14 +68,17 @@ extension WorkerAnnouncement.Model {
 
 /// The models that the workers of a queue serve at one moment. A value: readers keep theirs while the next one is made.
 public struct RemoteCatalogue: Sendable, Hashable {
-    /// Every model, by its name.
+    /// Every model that a worker serves, by its name.
     public let models: [RemoteModel]
+    /// Models whose last worker has gone a little while ago, by name, with no workers. They are not to be listed, but jobs for
+    /// them may wait for the next worker: it is often on its way.
+    public let recent: [RemoteModel]
 
     /// No models.
     public static let empty = RemoteCatalogue([])
 
     /// Of workers that do not agree on a model, the one whose name comes first is believed: all gateways show the same.
-    init(_ announcements: [WorkerAnnouncement]) {
+    init(_ announcements: [WorkerAnnouncement], recent: [RemoteModel] = []) {
         var models: [String: RemoteModel] = [:]
         for announcement in announcements.sorted(by: { $0.worker < $1.worker }) {
             for model in announcement.models {
@@ -104,15 +107,19 @@ public struct RemoteCatalogue: Sendable, Hashable {
             }
         }
         self.models = models.values.sorted { $0.name < $1.name }
+        self.recent = recent.filter { models[$0.name] == nil }.sorted { $0.name < $1.name }.map { model in
+            var model = model
+            model.workers = []
+            return model
+        }
     }
 
-    /// The model of this name or alias. Names come before aliases.
+    /// The model of this name or alias. Names come before aliases, models with workers before those without.
     ///
     /// - Throws: `ModelsError.notFound`, naming what is served.
     public func model(named name: String) throws(ModelsError) -> RemoteModel {
-        guard
-            let model = models.first(where: { $0.name == name })
-                ?? models.first(where: { $0.aliases.contains(name) })
+        let all = models + recent
+        guard let model = all.first(where: { $0.name == name }) ?? all.first(where: { $0.aliases.contains(name) })
         else { throw .notFound(name: name, served: models.map(\.name)) }
         return model
     }

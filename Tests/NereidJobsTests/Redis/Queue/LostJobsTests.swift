@@ -58,6 +58,7 @@ struct LostJobsTests {
     @Test("are done by others")
     func takenOver() async throws {
         let server = try await RedisServer()
+        defer { server.kill() }
         let client = try RedisClientTests.client(server.url)
         try await Self.makeGroup(client)
         let queue = try RedisQueueTests.queue(server)
@@ -80,6 +81,7 @@ struct LostJobsTests {
     @Test("are given up after three workers, with the reason, while others flow, and can be tried again")
     func deadLetter() async throws {
         let server = try await RedisServer()
+        defer { server.kill() }
         let client = try RedisClientTests.client(server.url)
         try await Self.makeGroup(client)
         let queue = try RedisQueueTests.queue(server)
@@ -115,6 +117,7 @@ struct LostJobsTests {
     @Test("that are no jobs are given up at once")
     func malformed() async throws {
         let server = try await RedisServer()
+        defer { server.kill() }
         let client = try RedisClientTests.client(server.url)
         try await Self.makeGroup(client)
         try await client.send(RedisCommand("XADD", "nereid:jobs:blocks-v8", "*", "job", "1", "reply", "r"))
@@ -131,6 +134,7 @@ struct LostJobsTests {
     @Test("are answered once, whoever finishes first")
     func answeredOnce() async throws {
         let server = try await RedisServer()
+        defer { server.kill() }
         let client = try RedisClientTests.client(server.url)
         let keys = QueueKeys()
         let entry = JobEntry(
@@ -160,6 +164,7 @@ struct LostJobsTests {
     @Test("survive a restart of Redis that writes to a file, and so do those who wait")
     func restart() async throws {
         let server = try await RedisServer(["--appendonly", "yes", "--appendfsync", "always"])
+        defer { server.kill() }
         let queue = try RedisQueueTests.queue(server)
         let model = try await Fixtures.served("blocks-v8")
         let client = try RedisClientTests.client(server.url)
@@ -177,6 +182,7 @@ struct LostJobsTests {
             }
             server.kill()
             let again = try await server.restarted()
+            defer { again.kill() }
             try await RedisQueueTests.running([worker]) {
                 for (number, task) in waiting.enumerated() {
                     #expect(try await task.value.detections.map(\.box.x1) == [Float(number * 16)])
@@ -184,7 +190,6 @@ struct LostJobsTests {
                 let next = try await queue.submit(RedisQueueTests.job(Fixtures.picture(), for: Self.remote(model)))
                 #expect(next.detections.count == 1)
             }
-            withExtendedLifetime(again) {}
         }
     }
 }

@@ -198,6 +198,11 @@ struct QueueMessageTests {
         #expect(throws: VisionError.self) { try JobModel.remote(model).classIDs(named: ["whale"]) }
         #expect(throws: ModelsError.notFound(name: "x", served: ["reef"])) { try catalogue.model(named: "x") }
         #expect(try WorkerAnnouncement(json: old.json()) == old)
+        // Those who have gone may come back: their models take jobs, but are not listed.
+        let later = RemoteCatalogue([], recent: catalogue.models)
+        #expect(later.models.isEmpty && later.recent.map(\.name) == ["reef"])
+        #expect(try later.model(named: "sea").workers.isEmpty)
+        #expect(RemoteCatalogue([old], recent: catalogue.models).recent.isEmpty)
     }
 
     @Test("of what Redis is and is not, with what to do")

@@ -11,6 +11,7 @@ struct RedisQueueOperatorTests {
     @Test("sees how the queue stands, and puts dead letters back or throws them away")
     func letters() async throws {
         let server = try await RedisServer()
+        defer { server.kill() }
         let client = try RedisClientTests.client(server.url)
         let keys = QueueKeys()
         let person = RedisQueueOperator(try server.address(), logger: RedisClientTests.quiet)
@@ -66,10 +67,12 @@ struct RedisQueueOperatorTests {
     @Test("is told what may lose jobs on this server")
     func warnings() async throws {
         let careless = try await RedisServer(["--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru"])
+        defer { careless.kill() }
         let told = try await RedisQueueOperator(try careless.address(), logger: RedisClientTests.quiet).warnings()
         #expect(told.count == 2)
         #expect(told.first?.contains("‘allkeys-lru’") == true && told.last?.contains("appendonly") == true)
         let careful = try await RedisServer(["--maxmemory", "100mb", "--appendonly", "yes"])
+        defer { careful.kill() }
         #expect(try await RedisQueueOperator(try careful.address(), logger: RedisClientTests.quiet).warnings().isEmpty)
     }
 }

@@ -46,18 +46,16 @@ struct RedisQueueTests {
     }
 
     /// Runs services while a test goes on, and ends them as a signal would.
-    static func running(_ services: [any Service], _ body: @Sendable () async throws -> Void) async throws {
+    static func running(_ services: [any Service], _ body: @escaping @Sendable () async throws -> Void) async throws {
         let group = ServiceGroup(services: services, logger: RedisClientTests.quiet)
         try await withThrowingTaskGroup(of: Void.self) { tasks in
             tasks.addTask { try await group.run() }
-            do {
+            tasks.addTask {
+                defer { Task { await group.triggerGracefulShutdown() } }
                 try await body()
-            } catch {
-                await group.triggerGracefulShutdown()
-                throw error
             }
-            await group.triggerGracefulShutdown()
-            try await tasks.waitForAll()
+            // A service that fails ends the test, too.
+            while try await tasks.next() != nil {}
         }
     }
 
@@ -95,6 +93,7 @@ struct RedisQueueTests {
     @Test("answers as the embedded queue does, small pictures and large ones, and leaves nothing behind")
     func answers() async throws {
         let server = try await RedisServer()
+        defer { server.kill() }
         let model = try await Fixtures.served("blocks-v8")
         let queue = try Self.queue(server)
         let embedded = EmbeddedQueueTests.queue()
@@ -141,6 +140,7 @@ struct RedisQueueTests {
     @Test("gives many at once each their own answer, from several gateways to several workers")
     func many() async throws {
         let server = try await RedisServer()
+        defer { server.kill() }
         let model = try await Fixtures.served("blocks-v8", maxBatch: 4)
         let queues = [try Self.queue(server), try Self.queue(server)]
         let workers = [try Self.worker(server, model), try Self.worker(server, model)]
@@ -170,6 +170,7 @@ struct RedisQueueTests {
     @Test("refuses jobs, saying why, while as many or as large ones wait as may")
     func full() async throws {
         let server = try await RedisServer()
+        defer { server.kill() }
         let client = try RedisClientTests.client(server.url)
         for (limits, expected) in [
             (
@@ -210,6 +211,7 @@ struct RedisQueueTests {
     @Test("gives up jobs at their deadline, begun or not")
     func deadline() async throws {
         let server = try await RedisServer()
+        defer { server.kill() }
         let client = try RedisClientTests.client(server.url)
         let queue = try Self.queue(server)
         let engine = GatedEngine()
@@ -219,7 +221,7 @@ struct RedisQueueTests {
             await #expect(throws: JobError.deadlinePassed(model: "absent", hadBegun: false)) {
                 try await queue.submit(Self.job(picture, for: Self.absent, within: .milliseconds(50)))
             }
-            #expect(try await client.send(RedisCommand("XLEN", "nereid:jobs:absent")) == .integer(0))
+            try await Self.until { try await client.send(RedisCommand("XLEN", "nereid:jobs:absent")) == .integer(0) }
             let remote = try await Self.remote("blocks-v8", in: queue)
             engine.gate.close()
             await #expect(throws: JobError.deadlinePassed(model: "blocks-v8", hadBegun: true)) {
@@ -233,6 +235,7 @@ struct RedisQueueTests {
     @Test("does not run what a requester has waited for too long already")
     func lateJob() async throws {
         let server = try await RedisServer()
+        defer { server.kill() }
         let client = try RedisClientTests.client(server.url)
         _ = try await client.send([
             RedisCommand("XGROUP", "CREATE", "nereid:jobs:blocks-v8", "workers", "0", "MKSTREAM"),
@@ -264,12 +267,13 @@ struct RedisQueueTests {
     @Test("follows workers that come and go")
     func catalogue() async throws {
         let server = try await RedisServer()
+        defer { server.kill() }
         let queue = try Self.queue(server)
         let (blocks, slow) = (try await Fixtures.served("blocks-v8"), try await Fixtures.served("slow"))
         let (first, second) = (try Self.worker(server, blocks), try Self.worker(server, blocks, slow))
         try await Self.running([queue]) {
             try await Self.until { queue.obstacle == nil }
-            #expect(queue.catalogue == .empty)
+            #expect(queue.catalogue.models.isEmpty)
             #expect(throws: ModelsError.notFound(name: "reef", served: [])) { try queue.catalogue.model(named: "reef") }
             try await Self.running([first]) {
                 try await Self.until { queue.catalogue.models.map(\.name) == ["blocks-v8"] }
@@ -284,7 +288,7 @@ struct RedisQueueTests {
                 }
                 try await Self.until { queue.catalogue.models.map(\.name) == ["blocks-v8"] }
             }
-            try await Self.until { queue.catalogue == .empty }
+            try await Self.until { queue.catalogue.models.isEmpty }
             // One that was killed says no goodbye; what it said fades.
             let client = try RedisClientTests.client(server.url)
             let said = WorkerAnnouncement(
@@ -298,7 +302,7 @@ struct RedisQueueTests {
                 RedisCommand("SET", "nereid:worker:w", .bytes(try said.json()), "PX", 300),
             ])
             try await Self.until { queue.catalogue.models.map(\.name) == ["reef"] }
-            try await Self.until { queue.catalogue == .empty }
+            try await Self.until { queue.catalogue.models.isEmpty }
             #expect(try await client.send(RedisCommand("SCARD", "nereid:workers")) == .integer(0))
         }
     }
@@ -306,6 +310,7 @@ struct RedisQueueTests {
     @Test("finishes what a worker has when it is asked to stop, and takes no more")
     func gracefulStop() async throws {
         let server = try await RedisServer()
+        defer { server.kill() }
         let queue = try Self.queue(server)
         let engine = GatedEngine()
         let model = try await Fixtures.served("blocks-v8", on: engine)
@@ -335,6 +340,105 @@ struct RedisQueueTests {
                 let detections = try await later.value.detections
                 #expect(detections.isEmpty)
             }
+        }
+    }
+
+    @Test("refuses jobs, and loses none, when Redis has as much as it may hold")
+    func outOfMemory() async throws {
+        let server = try await RedisServer(["--maxmemory", "6mb", "--maxmemory-policy", "noeviction"])
+        defer { server.kill() }
+        let client = try RedisClientTests.client(server.url)
+        let queue = try Self.queue(server)
+        let model = try await Fixtures.served("blocks-v8")
+        let expected = JobError.queueFull(
+            model: "absent",
+            limit: "Redis has as much as it may hold",
+            setting: "maxmemory"
+        )
+        try await Self.running([queue]) {
+            let waiting = Task { try await queue.submit(Self.job(Fixtures.picture(), for: .loaded(model))) }
+            try await Self.until { try await client.send(RedisCommand("XLEN", "nereid:jobs:blocks-v8")) == .integer(1) }
+            let large = ByteBuffer(repeating: 1, count: 6_000_000)
+            let other = Task { try await queue.submit(Self.job(large, for: Self.absent)) }
+            await #expect(throws: expected) { try await other.value }
+            try await Self.until { try await Self.keys(client).filter { $0.contains("picture") }.isEmpty }
+            try await Self.fill(client)
+            await #expect(throws: expected) { try await queue.submit(Self.job(large, for: Self.absent)) }
+            // Full or not, Redis takes answers.
+            try await Self.running([try Self.worker(server, model)]) {
+                let detections = try await waiting.value.detections
+                #expect(detections.count == 1)
+            }
+        }
+    }
+
+    /// Puts ever smaller things into Redis until nothing more fits.
+    private static func fill(_ client: RedisClient) async throws {
+        for size in [500_000, 20_000, 1000, 1] {
+            let bytes = ByteBuffer(repeating: 1, count: size)
+            for number in 0..<100_000 {
+                let reply = try await client.send([RedisCommand("SET", "\(size) \(number)", .bytes(bytes))])[0]
+                if case .error = reply { break }
+            }
+        }
+    }
+
+    @Test("needs no more rights than docs/queue.md names")
+    func rights() async throws {
+        let document = try String(contentsOfFile: Self.document, encoding: .utf8)
+        let line = try #require(document.split(separator: "\n").first { $0.contains("ACL SETUSER nereid ") })
+        let rights = line.split(separator: " ").drop { $0 != "nereid" }.map(String.init)
+        let server = try await RedisServer(["--user"] + rights.map { $0 == ">PASSWORD" ? ">secret" : $0 })
+        defer { server.kill() }
+        let address = try RedisAddress(parsing: "redis://nereid:secret@127.0.0.1:\(server.port)")
+        let model = try await Fixtures.served("blocks-v8")
+        let quiet = RedisClientTests.quiet
+        let queue = RedisQueue(address, settings: Self.settings, imaging: Fixtures.imaging, logger: quiet)
+        let worker = RedisWorker(
+            address,
+            worker: Worker(imaging: Fixtures.imaging),
+            models: { [model] },
+            host: "reef",
+            software: "nereid test",
+            settings: Self.settings,
+            logger: quiet
+        )
+        try await Self.running([queue, worker]) {
+            let remote = try await Self.remote("blocks-v8", in: queue)
+            let large = try Self.noise(width: 320, height: 240)
+            #expect(try await queue.submit(Self.job(large, for: remote)).size == PixelSize(width: 320, height: 240))
+            try await Self.until { queue.load(of: "blocks-v8") == .idle && queue.obstacle == nil }
+        }
+        let person = RedisQueueOperator(address, logger: quiet)
+        #expect(try await person.status().map(\.model) == ["blocks-v8"])
+        #expect(try await person.warnings().isEmpty == false)
+        #expect(try await person.purgeDeadLetters(of: "blocks-v8") == 0)
+    }
+
+    /// This file is Tests/NereidJobsTests/Redis/Queue/RedisQueueTests.swift of the repository.
+    private static let document =
+        (0..<5).reduce(URL(fileURLWithPath: #filePath)) { url, _ in url.deletingLastPathComponent() }
+        .appendingPathComponent("docs/queue.md").path
+
+    @Test("ends at once where it is not let in, and waits where nobody answers yet")
+    func start() async throws {
+        let server = try await RedisServer(["--requirepass", "secret"])
+        defer { server.kill() }
+        let queue = try Self.queue(server)
+        await #expect(throws: RedisError.self) { try await queue.run() }
+        await #expect(throws: JobError.self) { try await queue.submit(Self.job(ByteBuffer(), for: Self.absent)) }
+        let model = try await Fixtures.served("blocks-v8")
+        let worker = try Self.worker(server, model)
+        await #expect(throws: RedisError.self) { try await worker.run() }
+
+        let other = try await RedisServer()
+        defer { other.kill() }
+        let (patientQueue, patientWorker) = (try Self.queue(other), try Self.worker(other, model))
+        other.kill()
+        try await Self.running([patientQueue, patientWorker]) {
+            let again = try await other.restarted()
+            defer { again.kill() }
+            _ = try await Self.remote("blocks-v8", in: patientQueue)
         }
     }
 }
