@@ -26,8 +26,8 @@ final class RedisServer: Sendable {
     ///   - port: the port, or `nil` for one that is free.
     init(_ arguments: [String] = [], port: Int? = nil, folder: TemporaryFolder? = nil) async throws {
         let folder = try folder ?? TemporaryFolder()
-        // A port may be taken by others at any time, so that all that helps is to try.
-        for _ in 0..<(port == nil ? 20 : 1) {
+        // A port may be taken by others at any time, or not yet be free again: all that helps is to try.
+        for _ in 0..<20 {
             let port = port ?? Int.random(in: 20_000..<60_000)
             if let process = try await Self.start(["--port", "\(port)"] + arguments, in: folder) {
                 (self.port, self.folder, self.process, self.arguments) = (port, folder, process, arguments)
@@ -44,12 +44,11 @@ final class RedisServer: Sendable {
 
     func address() throws -> RedisAddress { try RedisAddress(parsing: url) }
 
-    /// Ends the server, at once, and returns when it is gone.
+    /// Ends the server, in no orderly way.
     func kill() {
         guard process.isRunning else { return }
         // A thread of Foundation's has lent the server its blocked signals, SIGTERM among them.
         Foundation.kill(process.processIdentifier, SIGKILL)
-        process.waitUntilExit()
     }
 
     /// The same server anew, on the same port and in the same folder.
