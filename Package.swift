@@ -68,6 +68,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
         .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
@@ -131,15 +132,21 @@ let package = Package(
             resources: page.map { .embedInCode($0) },
             swiftSettings: house
         ),
-        // Jobs and the bounded queue in front of each model.
+        // Jobs and the bounded queue in front of each model, in this process or in Redis.
         .target(
             name: "NereidJobs",
             dependencies: [
+                "CHiredis",
                 "NereidModels",
                 "NereidVision",
                 "NereidImaging",
                 .product(name: "DequeModule", package: "swift-collections"),
+                .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOFoundationCompat", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
             swiftSettings: house
         ),
@@ -208,6 +215,11 @@ let package = Package(
             providers: [.apt(["libturbojpeg0-dev"]), .brew(["jpeg-turbo"])]
         ),
         .target(name: "CONNXRuntime"),
+        .systemLibrary(
+            name: "CHiredis",
+            pkgConfig: "hiredis",
+            providers: [.apt(["libhiredis-dev"]), .brew(["hiredis"])]
+        ),
         // The bundled model and the samples of the page, embedded into the binary.
         .target(name: "CEmbedded"),
 
@@ -252,9 +264,11 @@ let package = Package(
         .testTarget(
             name: "NereidJobsTests",
             dependencies: [
+                "TestSupport",
                 "NereidJobs", "NereidModels", "NereidVision", "NereidImaging", "NereidInference",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
             swiftSettings: house
         ),

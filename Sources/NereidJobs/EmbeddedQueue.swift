@@ -30,8 +30,11 @@ public final class EmbeddedQueue: JobQueue {
     }
 
     /// Puts a job in the line of its model and waits for its answer; see ``JobQueue/submit(_:)``.
+    ///
+    /// Of models that are not loaded in this process it knows nothing.
     public func submit(_ job: Job) async throws -> JobAnswer {
-        let ticket = Ticket(number: lastNumber.wrappingAdd(1, ordering: .relaxed).newValue, job: job)
+        guard case .loaded(let model) = job.model else { throw JobError.notLoadedHere(model: job.model.name) }
+        let ticket = Ticket(number: lastNumber.wrappingAdd(1, ordering: .relaxed).newValue, job: job, model: model)
         let alarm = Task { [weak self] in
             try await Task.sleep(until: job.deadline, clock: .continuous)
             self?.withdraw(ticket) { .deadlinePassed(model: job.model.name, hadBegun: $0) }
@@ -54,8 +57,8 @@ public final class EmbeddedQueue: JobQueue {
     }
 
     private func admit(_ ticket: Ticket) {
-        let name = ticket.job.model.name
-        let mostWorkers = ticket.job.model.vision.session.instances + 1
+        let name = ticket.model.name
+        let mostWorkers = ticket.model.vision.session.instances + 1
         let admission = lanes.withLock {
             $0[name, default: LaneState(limits: limits)].admit(ticket, mostWorkers: mostWorkers)
         }
@@ -90,7 +93,7 @@ public final class EmbeddedQueue: JobQueue {
             await Run(tickets, on: worker).finish()
             tickets = lanes.withLock { lanes in
                 for ticket in tickets { lanes[name]?.finish(ticket.number) }
-                let next = lanes[name]?.take { $0.job.model.vision.maxBatch } ?? []
+                let next = lanes[name]?.take { $0.model.vision.maxBatch } ?? []
                 if lanes[name]?.isIdle ?? false { lanes[name] = nil }
                 return next
             }
@@ -99,7 +102,7 @@ public final class EmbeddedQueue: JobQueue {
 
     /// Answers a job with an error, `CancellationError` for `nil`, and sees to it that nothing more is done for it.
     private func withdraw(_ ticket: Ticket, because reason: (_ hadBegun: Bool) -> JobError?) {
-        let withdrawal = lanes.withLock { $0[ticket.job.model.name]?.withdraw(ticket.number) ?? .unknown }
+        let withdrawal = lanes.withLock { $0[ticket.model.name]?.withdraw(ticket.number) ?? .unknown }
         switch withdrawal {
         case .removed: ticket.answer(.failure(reason(false) ?? CancellationError()))
         case .isRunning: ticket.answer(.failure(reason(true) ?? CancellationError()))
@@ -112,6 +115,7 @@ public final class EmbeddedQueue: JobQueue {
 private final class Ticket: LaneTicket, Sendable {
     let number: UInt64
     let job: Job
+    let model: ServedModel
     let enqueued = ContinuousClock.now
 
     private struct Waiter {
@@ -121,14 +125,15 @@ private final class Ticket: LaneTicket, Sendable {
 
     private let waiter = Mutex(Waiter())
 
-    init(number: UInt64, job: Job) {
+    init(number: UInt64, job: Job, model: ServedModel) {
         self.number = number
         self.job = job
+        self.model = model
     }
 
     var byteCount: Int { job.byteCount }
 
-    func batchesWith(_ other: Ticket) -> Bool { job.model === other.job.model }
+    func batchesWith(_ other: Ticket) -> Bool { model === other.model }
 
     /// Whether somebody still waits.
     var isWanted: Bool { waiter.withLock { $0.continuation != nil } }

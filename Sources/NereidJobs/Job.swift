@@ -10,8 +10,8 @@ public import NereidVision
 public struct Job: Sendable {
     /// Tells this job from all others, in logs and answers.
     public let id: String
-    /// The version of the model that it was accepted for.
-    public let model: ServedModel
+    /// The model that it was accepted for.
+    public let model: JobModel
     /// The picture as it was uploaded.
     public let picture: ByteBuffer
     /// What the request asks of the prediction.
@@ -24,7 +24,7 @@ public struct Job: Sendable {
     /// Makes a job.
     public init(
         id: String,
-        model: ServedModel,
+        model: JobModel,
         picture: ByteBuffer,
         options: PredictionOptions = .init(),
         deadline: ContinuousClock.Instant,
@@ -36,6 +36,25 @@ public struct Job: Sendable {
         self.options = options
         self.deadline = deadline
         self.keepsPicture = keepsPicture
+    }
+
+    /// Makes a job for a model that is loaded in this process.
+    public init(
+        id: String,
+        model: ServedModel,
+        picture: ByteBuffer,
+        options: PredictionOptions = .init(),
+        deadline: ContinuousClock.Instant,
+        keepsPicture: Bool = false
+    ) {
+        self.init(
+            id: id,
+            model: .loaded(model),
+            picture: picture,
+            options: options,
+            deadline: deadline,
+            keepsPicture: keepsPicture
+        )
     }
 
     /// The bytes that the job holds while it waits.
@@ -53,9 +72,9 @@ public struct JobAnswer: Sendable {
     /// The size of the upright picture, in which the boxes count.
     public let size: PixelSize
     /// The picture, if the job asked to keep it.
-    public let picture: Picture?
+    public internal(set) var picture: Picture?
     /// Where the time went.
-    public let timing: JobTiming
+    public internal(set) var timing: JobTiming
 }
 
 /// The stages of a job.

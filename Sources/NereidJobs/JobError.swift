@@ -7,6 +7,14 @@ public enum JobError: Error, Sendable, Equatable, CustomStringConvertible {
     case queueFull(model: String, limit: String, setting: String)
     /// The deadline passed before the answer was there.
     case deadlinePassed(model: String, hadBegun: Bool)
+    /// The job came to a process that has not loaded its model.
+    case notLoadedHere(model: String)
+    /// The worker that had the job could not do it.
+    case workerFailed(model: String, reason: String)
+    /// So many workers have ended while they had the job that it is not given to another.
+    case abandoned(model: String, deliveries: Int)
+    /// The queue can't be reached, or was left before the answer was there.
+    case queueUnreachable(reason: String)
 
     /// What happened, to what, and what to do.
     public var description: String {
@@ -15,8 +23,17 @@ public enum JobError: Error, Sendable, Equatable, CustomStringConvertible {
             "the queue of model ‘\(model)’ is full (\(limit); setting \(setting)). Try again after the time in Retry-After"
         case .deadlinePassed(let model, let hadBegun):
             hadBegun
-                ? "model ‘\(model)’ did not finish before the request's deadline; its run was stopped (setting request_timeout)"
+                ? "model ‘\(model)’ did not finish before the request's deadline (setting request_timeout)"
                 : "model ‘\(model)’ did not get to this picture before the request's deadline (setting request_timeout)"
+        case .notLoadedHere(let model):
+            "model ‘\(model)’ is not loaded in this process, so that its jobs can't be done here. Send them to a queue with workers"
+        case .workerFailed(let model, let reason):
+            "a worker of model ‘\(model)’ could not answer: \(reason)"
+        case .abandoned(let model, let deliveries):
+            "\(deliveries) workers of model ‘\(model)’ have ended while they had this picture; it is given to no other. "
+                + "It is kept among the dead letters: nereid queue dead"
+        case .queueUnreachable(let reason):
+            "the queue can't be reached: \(reason)"
         }
     }
 }

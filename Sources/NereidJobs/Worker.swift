@@ -27,9 +27,13 @@ public struct Worker: Sendable {
 
     /// The answers to jobs for one version of a model, in their order. A picture that can't be decoded fails its own job only.
     public func run(_ jobs: [Job]) async -> [Result<JobAnswer, any Error>] {
-        let decoded = await decode(jobs)
+        guard let first = jobs.first else { return [] }
+        guard case .loaded(let model) = first.model else {
+            return jobs.map { .failure(JobError.notLoadedHere(model: $0.model.name)) }
+        }
+        let decoded = await decode(jobs, for: model)
         let good = jobs.indices.filter { (try? decoded[$0].get()) != nil }
-        guard let model = jobs.first?.model, !good.isEmpty else {
+        guard !good.isEmpty else {
             return decoded.map { $0.flatMap { _ in .failure(CancellationError()) } }
         }
         var predictions: [Int: Prediction] = [:]
@@ -55,17 +59,17 @@ public struct Worker: Sendable {
         let duration: Duration
     }
 
-    private func decode(_ jobs: [Job]) async -> [Result<Decoded, any Error>] {
-        if let job = jobs.first, jobs.count == 1 { return [await decode(job)] }
+    private func decode(_ jobs: [Job], for model: ServedModel) async -> [Result<Decoded, any Error>] {
+        if let job = jobs.first, jobs.count == 1 { return [await decode(job, for: model)] }
         return await withTaskGroup(of: (Int, Result<Decoded, any Error>).self) { group in
-            for (index, job) in jobs.enumerated() { group.addTask { (index, await decode(job)) } }
+            for (index, job) in jobs.enumerated() { group.addTask { (index, await decode(job, for: model)) } }
             return await group.reduce(into: []) { $0.append($1) }.sorted { $0.0 < $1.0 }.map(\.1)
         }
     }
 
-    private func decode(_ job: Job) async -> Result<Decoded, any Error> {
+    private func decode(_ job: Job, for model: ServedModel) async -> Result<Decoded, any Error> {
         let (bytes, limits) = (job.picture, limits)
-        let appliesOrientation = appliesOrientation && !job.model.vision.ignoresOrientation
+        let appliesOrientation = appliesOrientation && !model.vision.ignoresOrientation
         do {
             return .success(
                 try await imaging.run {
@@ -100,15 +104,8 @@ extension JobAnswer {
 
     /// The same answer after a time in the queue.
     func waited(_ duration: Duration) -> JobAnswer {
-        var timing = timing
-        timing.queue += duration
-        return JobAnswer(
-            task: task,
-            detections: detections,
-            classifications: classifications,
-            size: size,
-            picture: picture,
-            timing: timing
-        )
+        var answer = self
+        answer.timing.queue += duration
+        return answer
     }
 }

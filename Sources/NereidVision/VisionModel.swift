@@ -193,17 +193,6 @@ public final class VisionModel: Sendable {
     ///
     /// - Throws: ``VisionError/unknownClass(model:name:classes:)``.
     public func classIDs(named names: [String]) throws(VisionError) -> Set<Int> {
-        var numbers: Set<Int> = []
-        for name in names {
-            let byLabel = labels.classIDs(named: name)
-            if !byLabel.isEmpty {
-                numbers.formUnion(byLabel)
-            } else if let number = Int(name), number >= 0, labels.count == 0 || number < labels.count {
-                numbers.insert(number)
-            } else {
-                throw .unknownClass(model: self.name, name: name, classes: labels.names)
-            }
-        }
-        return numbers
+        try labels.classIDs(named: names, model: name)
     }
 }

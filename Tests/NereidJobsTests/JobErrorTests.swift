@@ -14,12 +14,27 @@ struct JobErrorTests {
         ),
         (
             .deadlinePassed(model: "reef", hadBegun: true),
-            "model ‘reef’ did not finish before the request's deadline; its run was stopped (setting request_timeout)"
+            "model ‘reef’ did not finish before the request's deadline (setting request_timeout)"
         ),
         (
             .deadlinePassed(model: "reef", hadBegun: false),
             "model ‘reef’ did not get to this picture before the request's deadline (setting request_timeout)"
         ),
+        (
+            .notLoadedHere(model: "reef"),
+            "model ‘reef’ is not loaded in this process, so that its jobs can't be done here. "
+                + "Send them to a queue with workers"
+        ),
+        (
+            .workerFailed(model: "reef", reason: "no disk"),
+            "a worker of model ‘reef’ could not answer: no disk"
+        ),
+        (
+            .abandoned(model: "reef", deliveries: 3),
+            "3 workers of model ‘reef’ have ended while they had this picture; it is given to no other. "
+                + "It is kept among the dead letters: nereid queue dead"
+        ),
+        (.queueUnreachable(reason: "no route"), "the queue can't be reached: no route"),
     ]
 
     @Test("say what happened, to which model, and what to do", arguments: errors)

@@ -135,6 +135,17 @@ extension Problem {
             )
         case .deadlinePassed:
             self.init(status: .gatewayTimeout, code: .deadlinePassed, detail: error.description)
+        case .queueUnreachable:
+            self.init(
+                status: .serviceUnavailable,
+                code: .queueUnreachable,
+                detail: error.description,
+                retryAfter: .seconds(2)
+            )
+        case .workerFailed, .abandoned:
+            self.init(status: .internalServerError, code: .modelFailed, detail: error.description)
+        case .notLoadedHere:
+            self.init(status: .internalServerError, code: .internalError, detail: error.description)
         }
     }
 }

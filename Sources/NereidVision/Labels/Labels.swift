@@ -51,6 +51,24 @@ public struct Labels: Sendable, Hashable {
         names.indices.filter { names[$0] == name }
     }
 
+    /// The numbers of the classes that a request names, by label or by number.
+    ///
+    /// - Throws: ``VisionError/unknownClass(model:name:classes:)``.
+    public func classIDs(named names: [String], model: String) throws(VisionError) -> Set<Int> {
+        var numbers: Set<Int> = []
+        for name in names {
+            let byLabel = classIDs(named: name)
+            if !byLabel.isEmpty {
+                numbers.formUnion(byLabel)
+            } else if let number = Int(name), number >= 0, count == 0 || number < count {
+                numbers.insert(number)
+            } else {
+                throw .unknownClass(model: model, name: name, classes: self.names)
+            }
+        }
+        return numbers
+    }
+
     /// The same labels with some of them called otherwise.
     public func renamed(_ names: [String: String]) -> Labels {
         Labels(self.names.map { names[$0] ?? $0 })

@@ -185,6 +185,31 @@ struct ProblemTests {
             code: .deadlinePassed,
             words: ["‘reef’", "request_timeout"]
         ),
+        Sample(
+            error: JobError.queueUnreachable(reason: "no route"),
+            status: 503,
+            code: .queueUnreachable,
+            words: ["no route"],
+            retryAfter: "2"
+        ),
+        Sample(
+            error: JobError.workerFailed(model: "reef", reason: "no disk"),
+            status: 500,
+            code: .modelFailed,
+            words: ["‘reef’", "no disk"]
+        ),
+        Sample(
+            error: JobError.abandoned(model: "reef", deliveries: 3),
+            status: 500,
+            code: .modelFailed,
+            words: ["‘reef’", "3 workers", "nereid queue dead"]
+        ),
+        Sample(
+            error: JobError.notLoadedHere(model: "reef"),
+            status: 500,
+            code: .internalError,
+            words: ["‘reef’", "not loaded"]
+        ),
         Sample(error: CancellationError(), status: 499, code: .clientGone, words: ["client"]),
     ]
 

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+// Nereid: a vision model server.
+
+import Foundation
+import NIOCore
+import NIOFoundationCompat
+import NereidVision
+
+/// A job as it stands in a model's stream; docs/queue.md describes each field.
+struct JobEntry: Sendable, Hashable {
+    /// Tells this job from all others, for ever.
+    var job: String
+    /// The id of the request that it belongs to, for logs.
+    var request: String
+    var options: PredictionOptions
+    /// How long the requester waits, counted from when the entry was added.
+    var timeout: Duration
+    /// The stream in which the requester looks for its answer; `nil` when nobody does.
+    var reply: String?
+    /// The picture's length.
+    var bytes: Int
+    var picture: Location
+
+    enum Location: Sendable, Hashable {
+        case inline(ByteBuffer)
+        case key(String)
+    }
+
+    /// Pictures up to this many bytes stand in the entry itself.
+    static let mostInlineBytes = 16 << 10
+
+    /// The key of the picture, if it has one of its own.
+    var pictureKey: String? {
+        if case .key(let key) = picture { key } else { nil }
+    }
+
+    /// The fields of the entry, in their order.
+    var fields: [(String, RedisCommand.Argument)] {
+        var fields: [(String, RedisCommand.Argument)] = [
+            ("job", .text(job)), ("request", .text(request)), ("options", .text(OptionsMessage(options).json)),
+            ("timeout_ms", .integer(timeout.milliseconds)), ("bytes", .integer(bytes)),
+        ]
+        if let reply { fields.append(("reply", .text(reply))) }
+        switch picture {
+        case .inline(let bytes): fields.append(("picture", .bytes(bytes)))
+        case .key(let key): fields.append(("picture_key", .text(key)))
+        }
+        return fields
+    }
+}
+
+extension JobEntry {
+    /// Reads the fields of an entry; unknown ones are left to later versions.
+    ///
+    /// - Throws: ``MalformedEntry``.
+    init(fields: [RedisReply]) throws(MalformedEntry) {
+        var values: [String: RedisReply] = [:]
+        for index in stride(from: 0, to: fields.count - 1, by: 2) {
+            if let name = fields[index].text { values[name] = fields[index + 1] }
+        }
+        guard let job = values["job"]?.text, !job.isEmpty else { throw MalformedEntry(field: "job") }
+        self.job = job
+        request = values["request"]?.text ?? job
+        reply = values["reply"]?.text
+        if let text = values["options"] {
+            guard let options = text.bytes.flatMap(OptionsMessage.init(json:))?.options else {
+                throw MalformedEntry(field: "options")
+            }
+            self.options = options
+        } else {
+            options = PredictionOptions()
+        }
+        guard let milliseconds = values["timeout_ms"]?.integer, (0...Int(Int32.max)).contains(milliseconds) else {
+            throw MalformedEntry(field: "timeout_ms")
+        }
+        timeout = .milliseconds(milliseconds)
+        if let bytes = values["picture"]?.bytes {
+            picture = .inline(bytes)
+        } else if let key = values["picture_key"]?.text {
+            picture = .key(key)
+        } else {
+            throw MalformedEntry(field: "picture")
+        }
+        bytes = max(0, values["bytes"]?.integer ?? 0)
+    }
+}
+
+/// An entry of a stream that is no job.
+struct MalformedEntry: Error, Sendable, Equatable, CustomStringConvertible {
+    /// The field that is missing or can't be read.
+    let field: String
+
+    var description: String {
+        "its field ‘\(field)’ is missing or can't be read; docs/queue.md says what an entry holds"
+    }
+}
+
+/// The options of a job as JSON: the names of the HTTP interface, and only what differs from the model's own settings.
+struct OptionsMessage: Codable, Sendable, Hashable {
+    private var confidence: Float?
+    private var iou: Float?
+    private var maxDetections: Int?
+    private var classAgnostic: Bool?
+    private var classes: [Int]?
+    private var topClasses: Int?
+
+    private enum CodingKeys: String, CodingKey {
+        case confidence, iou, classes
+        case maxDetections = "max_detections"
+        case classAgnostic = "class_agnostic"
+        case topClasses = "top_k"
+    }
+
+    init(_ options: PredictionOptions) {
+        confidence = options.confidence
+        iou = options.iou
+        maxDetections = options.maxDetections
+        classAgnostic = options.classAgnostic
+        classes = options.classes?.sorted()
+        topClasses = options.topClasses
+    }
+
+    init?(json: ByteBuffer) {
+        guard let message = try? JSONDecoder().decode(Self.self, from: Data(buffer: json)) else { return nil }
+        self = message
+    }
+
+    /// `nil` when a value is outside of its range.
+    var options: PredictionOptions? {
+        let shares = [confidence, iou].compactMap(\.self), counts = [maxDetections, topClasses].compactMap(\.self)
+        guard shares.allSatisfy({ (0...1).contains($0) }), counts.allSatisfy({ $0 >= 1 }) else { return nil }
+        return PredictionOptions(
+            confidence: confidence,
+            iou: iou,
+            maxDetections: maxDetections,
+            classAgnostic: classAgnostic,
+            classes: classes.map(Set.init),
+            topClasses: topClasses
+        )
+    }
+
+    var json: String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = .sortedKeys
+        // Numbers, flags and lists of numbers: JSON has a form for each, but for numbers that no option may be.
+        return (try? encoder.encode(self)).map { String(decoding: $0, as: UTF8.self) } ?? "{}"
+    }
+}

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+// Nereid: a vision model server.
+
+import NereidModels
+import ServiceLifecycle
+
+extension RedisQueue {
+    /// Receives answers and follows the workers, until the service is asked to stop or its task is cancelled. Who still waits
+    /// then is told so: stop what submits jobs first.
+    ///
+    /// - Throws: ``RedisError`` when the server does not let us in or can't hold a queue. One that can't be reached is waited
+    ///   for, at the start and later.
+    public func run() async throws {
+        do {
+            try await cancelWhenGracefulShutdown {
+                try await self.client.checkSuitability()
+                await withTaskGroup(of: Void.self) { group in
+                    group.addTask { await self.receiveAnswers() }
+                    group.addTask { await self.followWorkers() }
+                    await group.waitForAll()
+                }
+            }
+        } catch is CancellationError {
+        } catch {
+            waiters.end(.queueUnreachable(reason: "\(error)"))
+            client.shutDown()
+            throw error
+        }
+        waiters.end(.queueUnreachable(reason: "the gateway is being stopped"))
+        // A task that is cancelled sends nothing any more.
+        await Task { _ = try? await client.send(RedisCommand("UNLINK", .text(keys.answers(to: name)))) }.value
+        client.shutDown()
+    }
+
+    private func receiveAnswers() async {
+        var backOff = BackOff()
+        var last = "0"
+        while !Task.isCancelled {
+            do {
+                let connection = try await client.ownConnection()
+                backOff.reset()
+                try await withTaskCancellationHandler {
+                    defer { connection.close() }
+                    try await receiveAnswers(on: connection, after: &last)
+                } onCancel: {
+                    connection.close()
+                }
+            } catch {
+                if Task.isCancelled { return }
+                let wait = backOff.next()
+                logger.log(
+                    level: backOff.level,
+                    "answers can't be received",
+                    metadata: ["error": "\(error)", "again": "\(wait)"]
+                )
+                try? await Task.sleep(for: wait)
+            }
+        }
+    }
+
+    private func receiveAnswers(on connection: RedisConnection, after last: inout String) async throws {
+        let key = keys.answers(to: name)
+        var read: [String] = []
+        while !Task.isCancelled {
+            let waiting = settings.longestRead
+            let more = RedisCommand(
+                "XREAD",
+                "COUNT",
+                64,
+                "BLOCK",
+                .integer(waiting.milliseconds),
+                "STREAMS",
+                .text(key),
+                .text(last)
+            )
+            // What was read last time is removed on the way.
+            let removal = read.isEmpty ? [] : [RedisCommand(["XDEL", .text(key)] + read.map { .text($0) })]
+            let reply = try await connection.send(removal + [more], blocking: waiting).last?.orThrow()
+            read = []
+            for entry in reply?.elements?.first?.elements?.last?.elements ?? [] {
+                guard let parts = entry.elements, parts.count == 2, let id = parts[0].text else { continue }
+                last = id
+                read.append(id)
+                deliver(parts[1].elements ?? [])
+            }
+        }
+    }
+
+    private func deliver(_ fields: [RedisReply]) {
+        var job: String?
+        var result: Result<AnswerMessage, any Error>?
+        for index in stride(from: 0, to: fields.count - 1, by: 2) {
+            switch fields[index].text {
+            case "job": job = fields[index + 1].text
+            case "answer": result = fields[index + 1].bytes.map { bytes in Result { try AnswerMessage(json: bytes) } }
+            default: break
+            }
+        }
+        guard let job, let result else {
+            return logger.warning("an answer without a job or without an answer is left aside")
+        }
+        waiters.answer(
+            job,
+            result.flatMapError { error in
+                .success(AnswerMessage(.failed("its answer is not the JSON of docs/queue.md: \(error)")))
+            }
+        )
+    }
+
+    private func followWorkers() async {
+        var lastSeen: [String: (model: RemoteModel, time: ContinuousClock.Instant)] = [:]
+        while !Task.isCancelled {
+            do {
+                let announcements = try await announcements()
+                let now = ContinuousClock.now
+                lastSeen = lastSeen.filter { now - $0.value.time < settings.modelMemory }
+                let catalogue = RemoteCatalogue(announcements, recent: lastSeen.values.map(\.model))
+                for model in catalogue.models { lastSeen[model.name] = (model, now) }
+                let names = catalogue.models.map(\.name)
+                let loads = try await loads(of: names)
+                let before = snapshot.withLock { snapshot in
+                    defer { snapshot = Snapshot(catalogue: catalogue, loads: loads, obstacle: nil) }
+                    return Set(snapshot.catalogue.models.map(\.name))
+                }
+                for name in names where !before.contains(name) {
+                    logger.info("workers serve a model", metadata: ["model": "\(name)"])
+                }
+                for name in before.subtracting(names) {
+                    logger.warning("no worker serves a model any more", metadata: ["model": "\(name)"])
+                }
+            } catch {
+                snapshot.withLock { $0.obstacle = "\(error)" }
+            }
+            try? await Task.sleep(for: settings.pulse)
+        }
+    }
+
+    /// What the workers that are there say of themselves.
+    func announcements() async throws -> [WorkerAnnouncement] {
+        let names = try await client.send(RedisCommand("SMEMBERS", .text(keys.workers))).elements?.compactMap(\.text)
+        guard let names, !names.isEmpty else { return [] }
+        let reply = try await client.send(RedisCommand(["MGET"] + names.map { .text(keys.worker($0)) }))
+        let said = zip(names, reply.elements ?? [])
+        let gone = said.filter { $0.1 == .null }.map(\.0)
+        if !gone.isEmpty {
+            try await client.send(RedisCommand(["SREM", .text(keys.workers)] + gone.map { .text($0) }))
+        }
+        return said.compactMap { name, reply in
+            guard let bytes = reply.bytes else { return nil }
+            do {
+                return try WorkerAnnouncement(json: bytes)
+            } catch {
+                logger.debug("a worker can't be understood", metadata: ["worker": "\(name)", "error": "\(error)"])
+                return nil
+            }
+        }
+    }
+
+    private func loads(of models: [String]) async throws -> [String: QueueLoad] {
+        guard !models.isEmpty else { return [:] }
+        let replies = try await client.send(models.map { QueueScripts.load(of: $0, keys: keys) })
+        return Dictionary(
+            zip(models, replies).compactMap { model, reply in
+                guard let numbers = reply.elements?.compactMap(\.integer), numbers.count == 3 else { return nil }
+                return (model, QueueLoad(waiting: numbers[0], waitingBytes: numbers[1], running: numbers[2]))
+            },
+            uniquingKeysWith: { first, _ in first }
+        )
+    }
+}

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+// Nereid: a vision model server.
+
+import Foundation
+import NIOCore
+import NIOFoundationCompat
+public import NereidModels
+import NereidVision
+
+/// What a worker says of itself, again and again, as JSON; docs/queue.md describes it.
+struct WorkerAnnouncement: Codable, Sendable, Hashable {
+    /// Tells this worker from all others, for ever.
+    var worker: String
+    var host: String
+    var software: String
+    var models: [Model]
+
+    struct Model: Codable, Sendable, Hashable {
+        var name: String
+        var aliases: [String]?
+        var task: String
+        var labels: [String]
+        var file: String?
+        var engine: String?
+        var device: String?
+        var instances: Int?
+        var running: Int?
+        var ignoresOrientation: Bool?
+
+        private enum CodingKeys: String, CodingKey {
+            case name, aliases, task, labels, file, engine, device, instances, running
+            case ignoresOrientation = "ignores_orientation"
+        }
+    }
+
+    func json() throws -> ByteBuffer {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = .sortedKeys
+        return ByteBuffer(data: try encoder.encode(self))
+    }
+
+    init(worker: String, host: String, software: String, models: [Model]) {
+        (self.worker, self.host, self.software, self.models) = (worker, host, software, models)
+    }
+
+    init(json: ByteBuffer) throws {
+        self = try JSONDecoder().decode(Self.self, from: Data(buffer: json))
+    }
+}
+
+extension WorkerAnnouncement.Model {
+    init(_ model: ServedModel, running: Int) {
+        let vision = model.vision
+        self.init(
+            name: model.name,
+            aliases: model.aliases,
+            task: vision.task.rawValue,
+            labels: vision.labels.names,
+            file: model.path.split(separator: "/").last.map(String.init),
+            engine: vision.session.engineName,
+            device: vision.session.device.description,
+            instances: vision.session.instances,
+            running: running,
+            ignoresOrientation: vision.ignoresOrientation
+        )
+    }
+}
+
+/// The models that the workers of a queue serve at one moment. A value: readers keep theirs while the next one is made.
+public struct RemoteCatalogue: Sendable, Hashable {
+    /// Every model that a worker serves, by its name.
+    public let models: [RemoteModel]
+    /// Models whose last worker has gone a little while ago, by name, with no workers. They are not to be listed, but jobs for
+    /// them may wait for the next worker: it is often on its way.
+    public let recent: [RemoteModel]
+
+    /// No models.
+    public static let empty = RemoteCatalogue([])
+
+    /// Of workers that do not agree on a model, the one whose name comes first is believed: all gateways show the same.
+    init(_ announcements: [WorkerAnnouncement], recent: [RemoteModel] = []) {
+        var models: [String: RemoteModel] = [:]
+        for announcement in announcements.sorted(by: { $0.worker < $1.worker }) {
+            for model in announcement.models {
+                guard let task = VisionTask(rawValue: model.task), !model.name.isEmpty else { continue }
+                let server = RemoteModel.Server(
+                    worker: announcement.worker,
+                    host: announcement.host,
+                    software: announcement.software,
+                    file: model.file ?? "",
+                    engine: model.engine ?? "",
+                    device: model.device ?? "",
+                    instances: max(1, model.instances ?? 1),
+                    running: max(0, model.running ?? 0)
+                )
+                models[
+                    model.name,
+                    default: RemoteModel(
+                        name: model.name,
+                        aliases: model.aliases ?? [],
+                        task: task,
+                        labels: Labels(model.labels),
+                        ignoresOrientation: model.ignoresOrientation ?? false,
+                        workers: []
+                    )
+                ].workers.append(server)
+            }
+        }
+        self.models = models.values.sorted { $0.name < $1.name }
+        self.recent = recent.filter { models[$0.name] == nil }.sorted { $0.name < $1.name }.map { model in
+            var model = model
+            model.workers = []
+            return model
+        }
+    }
+
+    /// The model of this name or alias. Names come before aliases, models with workers before those without.
+    ///
+    /// - Throws: `ModelsError.notFound`, naming what is served.
+    public func model(named name: String) throws(ModelsError) -> RemoteModel {
+        let all = models + recent
+        guard let model = all.first(where: { $0.name == name }) ?? all.first(where: { $0.aliases.contains(name) })
+        else { throw .notFound(name: name, served: models.map(\.name)) }
+        return model
+    }
+}
