@@ -47,7 +47,6 @@ class Canvases(Dataset):
         # A picture is drawn more often the rarer its rarest class is.
         rarity = [max((1 / np.sqrt(counts[c]) for c in set(p.classes.tolist())), default=0.02) for p in photographs]
         self.chances = np.asarray(rarity) / sum(rarity)
-        self.epoch = 0
 
     def __len__(self):
         return self.arguments.iterations * self.arguments.batch

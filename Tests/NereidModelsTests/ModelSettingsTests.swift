@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Nereid: a vision model server.
 
+import NereidCheckpoints
 import NereidImaging
 import NereidInference
 import NereidVision
@@ -32,6 +33,8 @@ struct ModelSettingsTests {
             letterbox_precision: float
             orientation: ignore
             round: true
+            nms: false
+            scales: [[720, 1280], [540, 960]]
             size_rule: {taller_than: 960, size: 1280}
             head: yolov8
             channels: bgr
@@ -60,6 +63,8 @@ struct ModelSettingsTests {
         expected.vision.resampling = .precise
         expected.vision.ignoresOrientation = true
         expected.vision.roundsBoxes = true
+        expected.conversion.head = .oneToOne
+        expected.vision.scales = [PixelSize(width: 1280, height: 720), PixelSize(width: 960, height: 540)]
         expected.vision.sizeRule = .init(tallerThan: 960, size: 1280)
         expected.vision.head = .yolov8
         expected.vision.channels = .bgr
