@@ -60,10 +60,7 @@ public final class CheckpointConversion: Sendable {
                 for warning in graphs.warnings {
                     logger.warning("\(warning)", metadata: ["model": "\(name)", "file": "\(path)"])
                 }
-                contents = try graphs.named.map { stage, graph in
-                    let kept = try cache.keep(Self.key(key, stage: stage)) { try graph.write(toFile: $0) }
-                    return try kept.map { .file(path: $0) } ?? .bytes(graph.bytes())
-                }
+                contents = try graphs.named.map { stage, graph in try keep(graph, as: Self.key(key, stage: stage)) }
                 logger.info(
                     "checkpoint converted",
                     metadata: [
@@ -119,16 +116,29 @@ public final class CheckpointConversion: Sendable {
         let key = try Self.key(of: path, options)
         if let kept = cache.graph(for: key) { return .file(path: kept) }
         let graph = try CheckpointConverter.convert(Checkpoint(path: path), options: options)
-        let kept = try cache.keep(key) { try graph.write(toFile: $0) }
+        let content = try keep(graph, as: key)
         logger.info(
             "checkpoint converted",
             metadata: [
                 "model": "\(name)", "framework": "\(graph.description.framework.rawValue)",
                 "took": "\(clock.now - begun)",
-                "kept": "\(kept ?? "nothing: the cache can't be written to, or is off")",
             ]
         )
-        return try kept.map { .file(path: $0) } ?? .bytes(graph.bytes())
+        return content
+    }
+
+    /// A graph in the cache; in memory where the cache is off or can't take it: a full disk is no reason not to serve.
+    private func keep(_ graph: ConvertedGraph, as key: String) throws -> GraphSource.Content {
+        do {
+            if let path = try cache.keep(key, write: { try graph.write(toFile: $0) }) { return .file(path: path) }
+        } catch let error as ConversionError {
+            guard case .writingFailed = error else { throw error }
+            logger.warning(
+                "graph can't be kept; it will be made again at the next start",
+                metadata: ["reason": "\(error)"]
+            )
+        }
+        return .bytes(try graph.bytes())
     }
 
     /// Everything that the graph depends on: the file's content, the converter, and what was asked of it.
