@@ -20,6 +20,8 @@ public struct Job: Sendable {
     public let deadline: ContinuousClock.Instant
     /// Whether the decoded picture is to be part of the answer, for drawing on it.
     public let keepsPicture: Bool
+    /// Who waits for it.
+    public let lane: Lane
 
     /// Makes a job.
     public init(
@@ -28,7 +30,8 @@ public struct Job: Sendable {
         picture: ByteBuffer,
         options: PredictionOptions = .init(),
         deadline: ContinuousClock.Instant,
-        keepsPicture: Bool = false
+        keepsPicture: Bool = false,
+        lane: Lane = .interactive
     ) {
         self.id = id
         self.model = model
@@ -36,6 +39,7 @@ public struct Job: Sendable {
         self.options = options
         self.deadline = deadline
         self.keepsPicture = keepsPicture
+        self.lane = lane
     }
 
     /// Makes a job for a model that is loaded in this process.
@@ -45,7 +49,8 @@ public struct Job: Sendable {
         picture: ByteBuffer,
         options: PredictionOptions = .init(),
         deadline: ContinuousClock.Instant,
-        keepsPicture: Bool = false
+        keepsPicture: Bool = false,
+        lane: Lane = .interactive
     ) {
         self.init(
             id: id,
@@ -53,7 +58,8 @@ public struct Job: Sendable {
             picture: picture,
             options: options,
             deadline: deadline,
-            keepsPicture: keepsPicture
+            keepsPicture: keepsPicture,
+            lane: lane
         )
     }
 

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+// Nereid: a vision model server.
+
+/// Why a bulk job is not accepted or not found.
+public enum BulkError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// No job has this id, or none any more.
+    case notFound(id: String)
+    /// So many bytes of pictures wait already.
+    case full(limit: String, setting: String)
+    /// The key was used for another order.
+    case keyReused(key: String)
+    /// Jobs are not kept here, or where they are kept can't be used.
+    case unavailable(reason: String)
+
+    /// What happened, to what, and what to do.
+    public var description: String {
+        switch self {
+        case .notFound(let id):
+            "there is no job ‘\(id)’: its results may have been kept for as long as they are (setting job_life), or it was deleted"
+        case .full(let limit, let setting):
+            "the jobs that wait hold as many pictures as they may (\(limit); setting \(setting)). "
+                + "Try again after the time in Retry-After"
+        case .keyReused(let key):
+            "the Idempotency-Key ‘\(key)’ was used for another order; give each order a key of its own"
+        case .unavailable(let reason):
+            "jobs can't be kept: \(reason)"
+        }
+    }
+}
