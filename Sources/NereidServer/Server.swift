@@ -7,7 +7,6 @@ import HummingbirdCore
 public import Logging
 public import NereidImaging
 public import NereidJobs
-public import NereidModels
 import NIOCore
 public import ServiceLifecycle
 
@@ -15,11 +14,14 @@ public import ServiceLifecycle
 ///
 /// It is a service: told to stop, it says so at `/health/ready`, finishes the requests it has taken, and leaves.
 public struct Server: Service {
-    private let services: Services
+    private let configuration: ServerConfiguration
+    private let readiness: Readiness
+    private let metrics: ServerMetrics
+    private let addRoutes: @Sendable (Router<ServerContext>) -> Void
     private let logger: Logger
     private let onListening: @Sendable (Int) async -> Void
 
-    /// Makes a server; it listens once it is run.
+    /// Makes a server with the page and every call; it listens once it is run.
     ///
     /// - Parameters:
     ///   - configuration: how it listens and what it allows.
@@ -29,13 +31,13 @@ public struct Server: Service {
     ///   - onListening: called with the port as soon as connections are accepted.
     public init(
         configuration: ServerConfiguration,
-        models: ModelRepository,
+        models: any ModelDirectory,
         queue: any JobQueue,
         imaging: ImagingPool,
         logger: Logger,
         onListening: @escaping @Sendable (Int) async -> Void = { _ in }
     ) {
-        services = Services(
+        let services = Services(
             configuration: configuration,
             models: models,
             queue: queue,
@@ -44,8 +46,62 @@ public struct Server: Service {
             uploads: UploadMemory(limit: configuration.maxUploadMemory),
             readiness: Readiness()
         )
+        self.init(
+            configuration: configuration,
+            readiness: services.readiness,
+            metrics: services.metrics,
+            logger: logger,
+            onListening: onListening
+        ) { router in
+            PredictRoutes(services: services).add(to: router)
+            CompatibleRoutes(services: services).add(to: router)
+            ModelRoutes(services: services).add(to: router)
+            HealthRoutes(services).add(to: router)
+            PageRoutes().add(to: router)
+        }
+    }
+
+    /// Makes a server that answers for a process without an API of its own: `/health/live`, `/health/ready` and `/metrics`.
+    ///
+    /// - Parameters:
+    ///   - configuration: how it listens and what it allows.
+    ///   - models: what the process runs.
+    ///   - load: how a model's jobs stand in this process.
+    ///   - onListening: called with the port as soon as connections are accepted.
+    public init(
+        healthOf models: any ModelDirectory,
+        configuration: ServerConfiguration,
+        load: @escaping @Sendable (String) -> QueueLoad,
+        logger: Logger,
+        onListening: @escaping @Sendable (Int) async -> Void = { _ in }
+    ) {
+        let (readiness, metrics) = (Readiness(), ServerMetrics())
+        self.init(
+            configuration: configuration,
+            readiness: readiness,
+            metrics: metrics,
+            logger: logger,
+            onListening: onListening
+        ) { router in
+            HealthRoutes(readiness: readiness, models: models) { metrics.text(models: models.entries, load: load) }
+                .add(to: router)
+        }
+    }
+
+    private init(
+        configuration: ServerConfiguration,
+        readiness: Readiness,
+        metrics: ServerMetrics,
+        logger: Logger,
+        onListening: @escaping @Sendable (Int) async -> Void,
+        addRoutes: @escaping @Sendable (Router<ServerContext>) -> Void
+    ) {
+        self.configuration = configuration
+        self.readiness = readiness
+        self.metrics = metrics
         self.logger = logger
         self.onListening = onListening
+        self.addRoutes = addRoutes
     }
 
     /// Serves until the service is told to stop.
@@ -55,7 +111,7 @@ public struct Server: Service {
     ///
     /// - Throws: ``ServerError`` when it can't listen.
     public func run() async throws {
-        let (readiness, configuration) = (services.readiness, services.configuration)
+        let (readiness, configuration) = (readiness, configuration)
         // A group of its own, apart from the one that runs this service, decides when the listener closes.
         let group = ServiceGroup(configuration: .init(services: [application], logger: logger.quietened))
         let serving = Task.detached { try await group.run() }
@@ -79,8 +135,7 @@ public struct Server: Service {
     }
 
     var application: some ApplicationProtocol {
-        let configuration = services.configuration
-        return Application(
+        Application(
             router: router,
             server: .http1(
                 configuration: .init(
@@ -94,7 +149,7 @@ public struct Server: Service {
                 backlog: 1024,
                 availableConnectionsDelegate: MaximumAvailableConnections(configuration.maxConnections)
             ),
-            onServerRunning: { [onListening] channel in
+            onServerRunning: { [onListening, configuration] channel in
                 await onListening(channel.localAddress?.port ?? configuration.port)
             },
             logger: logger
@@ -103,8 +158,8 @@ public struct Server: Service {
 
     private var router: Router<ServerContext> {
         let router = Router(context: ServerContext.self, options: .autoGenerateHeadEndpoints)
-        router.add(middleware: RequestLog(metrics: services.metrics))
-        if let origin = services.configuration.corsOrigin {
+        router.add(middleware: RequestLog(metrics: metrics))
+        if let origin = configuration.corsOrigin {
             router.add(
                 middleware: CORSMiddleware(
                     allowOrigin: origin == "*" ? .all : .custom(origin),
@@ -116,11 +171,7 @@ public struct Server: Service {
             router.add(middleware: ExposedHeaders())
         }
         router.add(middleware: ProblemResponses())
-        PredictRoutes(services: services).add(to: router)
-        CompatibleRoutes(services: services).add(to: router)
-        ModelRoutes(services: services).add(to: router)
-        HealthRoutes(services: services).add(to: router)
-        PageRoutes().add(to: router)
+        addRoutes(router)
         return router
     }
 }

@@ -9,9 +9,12 @@ struct Nereid: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "nereid",
         abstract: "A vision model server: point it at a trained model and it answers pictures with boxes.",
-        version: "0.1.0",
+        version: version,
         subcommands: [
-            ServeCommand.self, PredictCommand.self, ExportCommand.self, InspectCommand.self, BenchCommand.self,
+            ServeCommand.self, WorkerCommand.self, QueueCommand.self, PredictCommand.self, ExportCommand.self,
+            InspectCommand.self, BenchCommand.self, HealthCommand.self,
         ]
     )
+
+    static let version = "0.1.0"
 }

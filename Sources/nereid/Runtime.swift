@@ -16,14 +16,20 @@ struct Runtime {
     let checkpoints: CheckpointConversion
     let logger: Logger
 
-    init(_ configuration: EngineConfiguration) throws {
-        var logger = Logger(label: "nereid") { StreamLogHandler.standardError(label: $0) }
-        logger.logLevel = configuration.logLevel
-        self.logger = logger
+    init(_ configuration: EngineConfiguration, imaging: ImagingPool? = nil) throws {
+        logger = Logger(configuration)
         cache = GraphCache(folder: configuration.cache)
         checkpoints = CheckpointConversion(cache: cache, logger: logger)
         engine = try ONNXRuntimeEngine(library: configuration.onnxRuntime)
-        imaging = configuration.decodeThreads.map { ImagingPool(threads: $0) } ?? ImagingPool()
+        self.imaging = imaging ?? ImagingPool(configuration)
+    }
+
+    /// What it runs on, for the log.
+    var description: Logger.Metadata {
+        [
+            "engine": "\(engine.name) \(engine.version)",
+            "devices": "\(engine.devices.map(\.description).joined(separator: ", "))",
+        ]
     }
 
     /// The one model at a location.
@@ -37,6 +43,33 @@ struct Runtime {
             imaging: imaging,
             logger: logger
         )
+    }
+
+    /// All models at locations, looked after.
+    func repository(of locations: [ModelLocation], session: SessionOptions) -> ModelRepository {
+        ModelRepository(
+            locations: locations,
+            engine: engine,
+            session: session,
+            cache: cache,
+            imaging: imaging,
+            logger: logger
+        )
+    }
+}
+
+extension Logger {
+    /// The log on standard error, as detailed as the settings say.
+    init(_ configuration: EngineConfiguration) {
+        self.init(label: "nereid") { StreamLogHandler.standardError(label: $0) }
+        logLevel = configuration.logLevel
+    }
+}
+
+extension ImagingPool {
+    /// As many threads as the settings say.
+    convenience init(_ configuration: EngineConfiguration) {
+        if let threads = configuration.decodeThreads { self.init(threads: threads) } else { self.init() }
     }
 }
 

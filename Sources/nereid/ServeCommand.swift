@@ -4,20 +4,12 @@
 import ArgumentParser
 import Logging
 import NereidImaging
-import NereidInference
 import NereidJobs
 import NereidModels
 import NereidServer
 import ServiceLifecycle
-import UnixSignals
 
-#if canImport(FoundationEssentials)
-import FoundationEssentials
-#else
-import Foundation
-#endif
-
-/// Page, API and workers in one process.
+/// Page, API and workers in one process; or a gateway, whose workers are elsewhere.
 struct ServeCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "serve",
@@ -27,85 +19,79 @@ struct ServeCommand: AsyncParsableCommand {
             which can also be named: demo. Folders and files are watched: models that appear are loaded, changed ones \
             replaced, removed ones let go, without a restart.
 
+            With --queue redis://HOST:6379/0 jobs wait in Redis, where workers on other machines take them as well: nereid \
+            worker. With --no-workers beside it this process is a gateway: page and API, and no model in it.
+
             Every setting can also be given in the environment (NEREID_ and its name in capitals, as in \
             NEREID_MAX_PICTURE_BYTES) and in a YAML file (max_picture_bytes: 64MiB). A flag goes before the environment, \
             the environment before the file.
             """
     )
 
-    @Argument(help: "Models to serve: PATH or NAME=PATH (demo).")
-    var models: [String] = []
+    @Flag(help: "Run no models in this process: a gateway, the same as --workers false.")
+    var noWorkers = false
 
-    @Option(help: "YAML file with settings (also NEREID_CONFIG).")
-    var config: String?
-
-    @OptionGroup(title: "Settings")
-    var settings: SettingFlags
+    @OptionGroup
+    var source: SettingsSource
 
     func run() async throws {
-        let environment = ProcessInfo.processInfo.environment
-        let layers = try SettingsLayers(
-            flags: settings.given,
-            environment: environment,
-            file: config ?? environment["NEREID_CONFIG"].flatMap { $0.isEmpty ? nil : $0 }
-        )
+        let layers = try source.layers(and: noWorkers ? [.workers: "false"] : [:])
         let server = try ServerConfiguration(layers)
         let engine = try EngineConfiguration(layers)
-        let arguments = models.isEmpty ? engine.models : models
-        let locations =
-            arguments.isEmpty
-            ? [.bundled]
-            : try arguments.map { argument throws(ModelsError) in try ModelLocation(argument: argument) }
-        try await serve(locations, server: server, engine: engine)
-    }
-
-    private func serve(
-        _ locations: [ModelLocation],
-        server configuration: ServerConfiguration,
-        engine: EngineConfiguration
-    ) async throws {
-        let runtime = try Runtime(engine)
-        // Beside the loading of the models, which takes as long.
-        async let isWarm: Void = runtime.imaging.warmUp()
-        let models = ModelRepository(
-            locations: locations,
-            engine: runtime.engine,
-            session: engine.session,
-            cache: runtime.cache,
-            imaging: runtime.imaging,
-            logger: runtime.logger
-        )
-        let worker = Worker(
-            imaging: runtime.imaging,
-            limits: configuration.pictures,
-            appliesOrientation: configuration.appliesOrientation
-        )
-        let server = Server(
-            configuration: configuration,
-            models: models,
-            queue: EmbeddedQueue(worker: worker, limits: configuration.queue),
-            imaging: runtime.imaging,
-            logger: runtime.logger
-        ) { port in
-            let host = ["0.0.0.0", "::", "127.0.0.1"].contains(configuration.host) ? "localhost" : configuration.host
-            runtime.logger.info(
-                "listening",
-                metadata: [
-                    "page": "http://\(host):\(port)", "engine": "\(runtime.engine.name) \(runtime.engine.version)",
-                    "devices": "\(runtime.engine.devices.map(\.description).joined(separator: ", "))",
-                ]
+        let plan = ServingPlan(server: server, engine: engine, models: source.models(engine))
+        if !server.runsModels, !plan.models.isEmpty {
+            throw CommandFailure(
+                "a gateway runs no models, but was given \(plan.models.joined(separator: ", ")). "
+                    + "Give models to nereid worker, or leave --no-workers out"
             )
         }
-        // Stopped in reverse: first the server, which finishes its requests, then the models they run on.
-        var lifecycle = ServiceGroupConfiguration(
-            services: [.init(service: models), .init(service: server)],
-            gracefulShutdownSignals: [.sigterm, .sigint],
-            logger: runtime.logger.quietened
-        )
-        lifecycle.maximumGracefulShutdownDuration = configuration.shutdownTimeout
-        try await ServiceGroup(configuration: lifecycle).run()
+        if source.check { return print(plan.description) }
+        try await serve(plan)
+    }
+
+    private func serve(_ plan: ServingPlan) async throws {
+        let (logger, imaging) = (Logger(plan.engine), ImagingPool(plan.engine))
+        // Beside the loading of the models, which takes as long.
+        async let isWarm: Void = imaging.warmUp()
+        // Stopped in reverse: first the server, which finishes its requests, then what they run on.
+        var services: [any Service] = []
+        var directories: [any ModelDirectory] = []
+        var announcement: Logger.Metadata = [:]
+        var repository: ModelRepository?
+        if plan.server.runsModels {
+            let runtime = try Runtime(plan.engine, imaging: imaging)
+            announcement = runtime.description
+            let models = runtime.repository(of: try plan.locations(), session: plan.engine.session)
+            repository = models
+            services.append(models)
+            directories.append(models)
+        }
+        let worker = Worker(plan.server, imaging: imaging)
+        let queue: any JobQueue
+        if let address = plan.server.queueAddress {
+            let shared = RedisQueue(address, plan.server, imaging: imaging, logger: logger)
+            services.append(shared)
+            directories.append(shared)
+            if let repository {
+                services.append(RedisWorker(address, worker: worker, models: repository, logger: logger))
+            }
+            queue = shared
+        } else {
+            queue = EmbeddedQueue(worker: worker, limits: plan.server.queue)
+        }
+        let server = Server(
+            configuration: plan.server,
+            models: directories.count == 1 ? directories[0] : JoinedDirectory(directories),
+            queue: queue,
+            imaging: imaging,
+            logger: logger
+        ) { [announcement] port in
+            logger.info("listening", metadata: plan.announcement(port: port).merging(announcement) { $1 })
+        }
+        services.append(server)
+        try await ServiceGroup.run(services, stoppingWithin: plan.server.shutdownTimeout, logger: logger)
         await isWarm
-        await runtime.imaging.shutDown()
-        runtime.logger.info("stopped")
+        await imaging.shutDown()
+        logger.info("stopped")
     }
 }

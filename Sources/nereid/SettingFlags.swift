@@ -23,6 +23,8 @@ struct SettingFlags: ParsableArguments {
     @Option(help: .setting(.maxRequestBytes)) var maxRequestBytes: String?
     @Option(help: .setting(.maxUploadMemory)) var maxUploadMemory: String?
     @Option(help: .setting(.maxConnections)) var maxConnections: String?
+    @Option(help: .setting(.queue)) var queue: String?
+    @Option(help: .setting(.workers)) var workers: String?
     @Option(help: .setting(.queueJobs)) var queueJobs: String?
     @Option(help: .setting(.queueBytes)) var queueBytes: String?
     @Option(help: .setting(.requestTimeout)) var requestTimeout: String?
@@ -39,7 +41,8 @@ struct SettingFlags: ParsableArguments {
             .threads: threads, .onnxRuntime: onnxruntime, .cache: cache, .decodeThreads: decodeThreads,
             .applyOrientation: applyOrientation, .maxPictureBytes: maxPictureBytes, .maxPictureSide: maxPictureSide,
             .maxPicturePixels: maxPicturePixels, .decodeTimeout: decodeTimeout, .maxRequestBytes: maxRequestBytes,
-            .maxUploadMemory: maxUploadMemory, .maxConnections: maxConnections, .queueJobs: queueJobs,
+            .maxUploadMemory: maxUploadMemory, .maxConnections: maxConnections, .queue: queue, .workers: workers,
+            .queueJobs: queueJobs,
             .queueBytes: queueBytes, .requestTimeout: requestTimeout, .idleTimeout: idleTimeout,
             .shutdownDelay: shutdownDelay, .shutdownTimeout: shutdownTimeout, .corsOrigin: corsOrigin,
             .logLevel: logLevel,

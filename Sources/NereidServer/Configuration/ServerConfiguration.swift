@@ -24,6 +24,10 @@ public struct ServerConfiguration: Sendable {
     public var maxUploadMemory = 1 << 30
     /// The most connections at one time; further ones wait to be accepted.
     public var maxConnections = 1024
+    /// Where jobs wait, shared with other machines; `nil`: within this process.
+    public var queueAddress: RedisAddress?
+    /// Whether this process runs models. A gateway does not.
+    public var runsModels = true
     /// The most that may wait in front of one model.
     public var queue = QueueLimits()
     /// The longest time for a request, from its first byte to its answer. Default: 30 s.
@@ -56,6 +60,8 @@ public struct ServerConfiguration: Sendable {
         maxRequestBytes = try layers.bytes(.maxRequestBytes) ?? maxRequestBytes
         maxUploadMemory = try layers.bytes(.maxUploadMemory) ?? maxUploadMemory
         maxConnections = try layers.integer(.maxConnections, in: 1...1_000_000) ?? maxConnections
+        queueAddress = try layers.address(.queue)
+        runsModels = try layers.boolean(.workers) ?? true
         queue.jobs = try layers.integer(.queueJobs, in: 0...1_000_000) ?? queue.jobs
         queue.bytes = try layers.bytes(.queueBytes) ?? queue.bytes
         requestTimeout = try layers.seconds(.requestTimeout) ?? requestTimeout
@@ -65,6 +71,7 @@ public struct ServerConfiguration: Sendable {
         corsOrigin = try layers.read(.corsOrigin, expected: "* or an origin such as https://lab.example.org") { text in
             text == "*" || text.contains("://") ? text : nil
         }
+        if !runsModels, queueAddress == nil { throw .gatewayWithoutQueue }
     }
 }
 

@@ -24,6 +24,8 @@ public enum Setting: String, Sendable, CaseIterable {
     case maxRequestBytes = "max_request_bytes"
     case maxUploadMemory = "max_upload_memory"
     case maxConnections = "max_connections"
+    case queue
+    case workers
     case queueJobs = "queue_jobs"
     case queueBytes = "queue_bytes"
     case requestTimeout = "request_timeout"
@@ -54,6 +56,9 @@ public enum Setting: String, Sendable, CaseIterable {
         case .maxRequestBytes: "largest request body, which may hold several pictures (256MiB)"
         case .maxUploadMemory: "most memory that uploads may hold at one time (1GiB)"
         case .maxConnections: "most connections at one time; further ones wait (1024)"
+        case .queue:
+            "where jobs wait: redis://HOST:6379/0 or rediss://…, shared with other machines (within this process)"
+        case .workers: "run models in this process too, when there is a queue; --no-workers makes a gateway (true)"
         case .queueJobs: "most pictures that wait for one model (64)"
         case .queueBytes: "most bytes of pictures that wait for one model (256MiB)"
         case .requestTimeout: "longest time for a request, in seconds (30)"

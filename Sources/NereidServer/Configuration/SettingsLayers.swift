@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Nereid: a vision model server.
 
+import NereidJobs
 import Yams
 
 #if canImport(FoundationEssentials)
@@ -129,6 +130,16 @@ extension SettingsLayers {
             case "false", "no", "0", "off": false
             default: nil
             }
+        }
+    }
+
+    /// Where a Redis server is.
+    func address(_ setting: Setting) throws(SettingsError) -> RedisAddress? {
+        guard let given = given[setting] else { return nil }
+        do throws(RedisAddressError) {
+            return try RedisAddress(parsing: given.value)
+        } catch {
+            throw .unusable(source: given.source, reason: error.description)
         }
     }
 

@@ -21,6 +21,19 @@ struct ModelDocument: Encodable {
     let reason: String?
     let defaults: Defaults?
     let queue: Queue
+    /// Who serves it, where that is not this process.
+    let workers: [Server]?
+
+    struct Server: Encodable {
+        let name: String
+        let host: String
+        let software: String
+        let file: String
+        let engine: String
+        let device: String
+        let instances: Int
+        let running: Int
+    }
 
     struct Input: Encodable {
         let width: Int
@@ -54,7 +67,49 @@ struct ModelDocument: Encodable {
         let limit: Int
     }
 
-    init(_ status: ModelStatus, load: QueueLoad, limits: QueueLimits) {
+    init(_ entry: ModelEntry, load: QueueLoad, limits: QueueLimits) {
+        let queue = Queue(depth: load.waiting, running: load.running, limit: limits.jobs)
+        switch entry {
+        case .local(let status): self.init(status, queue: queue)
+        case .remote(let model): self.init(model, queue: queue)
+        }
+    }
+
+    private init(_ model: RemoteModel, queue: Queue) {
+        // Where its workers differ each is named.
+        func all(_ words: [String]) -> String? {
+            let words = Set(words).subtracting([""]).sorted()
+            return words.isEmpty ? nil : words.joined(separator: ", ")
+        }
+        name = model.name
+        aliases = model.aliases
+        task = model.task.rawValue
+        classes = model.labels.names
+        input = nil
+        head = nil
+        engine = all(model.workers.map(\.engine))
+        device = all(model.workers.map(\.device))
+        instances = model.workers.reduce(0) { $0 + $1.instances }
+        threads = nil
+        state = ModelStatus.State.ready.rawValue
+        reason = nil
+        defaults = nil
+        self.queue = queue
+        workers = model.workers.map { worker in
+            Server(
+                name: worker.worker,
+                host: worker.host,
+                software: worker.software,
+                file: worker.file,
+                engine: worker.engine,
+                device: worker.device,
+                instances: worker.instances,
+                running: worker.running
+            )
+        }
+    }
+
+    private init(_ status: ModelStatus, queue: Queue) {
         let vision = status.model?.vision
         name = status.name
         aliases = status.model?.aliases ?? []
@@ -79,7 +134,8 @@ struct ModelDocument: Encodable {
                 topK: $0.defaults.topClasses
             )
         }
-        queue = Queue(depth: load.waiting, running: load.running, limit: limits.jobs)
+        self.queue = queue
+        workers = nil
     }
 }
 

@@ -4,7 +4,6 @@
 import HTTPTypes
 import Metrics
 import NereidJobs
-import NereidModels
 
 /// What the server counts. Labels come from bounded sets only: configured models, fixed words, never anything a client writes.
 struct ServerMetrics: Sendable {
@@ -21,6 +20,7 @@ struct ServerMetrics: Sendable {
         "nereid_jobs_running": "Pictures being decoded or run, by model.",
         "nereid_sessions_busy": "Runs of a model that proceed at this moment.",
         "nereid_session_instances": "Runs of a model that may proceed at the same time.",
+        "nereid_workers": "Workers that serve a model, as they say themselves.",
         "nereid_model_ready": "Whether a model answers requests (1) or not (0).",
         "nereid_upload_bytes": "Memory held by uploads.",
         "process_resident_memory_bytes": "Resident memory of the process.",
@@ -55,24 +55,30 @@ struct ServerMetrics: Sendable {
     }
 
     /// Everything counted, and how things stand at this moment, as Prometheus text.
-    func text(models: ModelCatalogue, queue: any JobQueue, uploads: UploadMemory) -> String {
+    func text(models: [ModelEntry], load: (String) -> QueueLoad, uploads: UploadMemory? = nil) -> String {
         // What only holds now is gathered anew each time, so that a model that has gone leaves nothing behind.
         let now = PrometheusRegistry(help: Self.help)
         func set(_ label: String, _ dimensions: [(String, String)], _ value: Int) {
             Meter(label: label, dimensions: dimensions, factory: now).set(value)
         }
-        for status in models.statuses {
-            let model = [("model", status.name)]
-            let load = queue.load(of: status.name)
-            let session = status.model?.vision.session
+        for entry in models {
+            let model = [("model", entry.name)]
+            let load = load(entry.name)
             set("nereid_queue_depth", model, load.waiting)
             set("nereid_queue_bytes", model, load.waitingBytes)
             set("nereid_jobs_running", model, load.running)
-            set("nereid_sessions_busy", model, session?.busyInstances ?? 0)
-            set("nereid_session_instances", model, session?.instances ?? 0)
-            set("nereid_model_ready", model, session == nil ? 0 : 1)
+            switch entry {
+            case .local(let status):
+                let session = status.model?.vision.session
+                set("nereid_sessions_busy", model, session?.busyInstances ?? 0)
+                set("nereid_session_instances", model, session?.instances ?? 0)
+            case .remote(let remote):
+                set("nereid_workers", model, remote.workers.count)
+                set("nereid_session_instances", model, remote.workers.reduce(0) { $0 + $1.instances })
+            }
+            set("nereid_model_ready", model, entry.isReady ? 1 : 0)
         }
-        set("nereid_upload_bytes", [], uploads.byteCount)
+        if let uploads { set("nereid_upload_bytes", [], uploads.byteCount) }
         if let bytes = ResidentMemory.current { set("process_resident_memory_bytes", [], bytes) }
         return registry.text + now.text
     }

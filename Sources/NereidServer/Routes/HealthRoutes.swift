@@ -3,7 +3,6 @@
 
 import HTTPTypes
 import Hummingbird
-import NereidModels
 import Synchronization
 
 /// Whether the server wants requests.
@@ -14,23 +13,17 @@ final class Readiness: Sendable {
     func stop() { isStopping.store(true, ordering: .relaxed) }
 
     /// What stands against sending requests here; empty when nothing does.
-    func obstacles(_ catalogue: ModelCatalogue) -> [String] {
-        if isStopping.load(ordering: .relaxed) { return ["the server is shutting down"] }
-        if !catalogue.isComplete { return ["models are being loaded"] }
-        if catalogue.statuses.isEmpty { return ["no model is configured"] }
-        return catalogue.statuses.compactMap { status in
-            switch status.state {
-            case .ready: nil
-            case .loading: "model ‘\(status.name)’ is being loaded"
-            case .failed: status.failure ?? "model ‘\(status.name)’ can't be served"
-            }
-        }
+    func obstacles(_ models: any ModelDirectory) -> [String] {
+        isStopping.load(ordering: .relaxed) ? ["the server is shutting down"] : models.obstacles
     }
 }
 
 /// `GET /health/live`, `/health/ready` and `/metrics`: what machines ask.
 struct HealthRoutes {
-    let services: Services
+    let readiness: Readiness
+    let models: any ModelDirectory
+    /// Everything counted, as Prometheus text.
+    let metrics: @Sendable () -> String
 
     private struct Health: Encodable {
         let status: String
@@ -40,19 +33,24 @@ struct HealthRoutes {
     func add(to router: Router<ServerContext>) {
         router.get("/health/live") { _, _ in Response(json: Health(status: "live")) }
         router.get("/health/ready") { _, _ in
-            let missing = services.readiness.obstacles(services.models.catalogue)
+            let missing = readiness.obstacles(models)
             return missing.isEmpty
                 ? Response(json: Health(status: "ready"))
                 : Response(json: Health(status: "not ready", missing: missing), status: .serviceUnavailable)
         }
         router.get("/metrics") { _, _ in
-            Response(
-                text: services.metrics.text(
-                    models: services.models.catalogue,
-                    queue: services.queue,
-                    uploads: services.uploads
-                ),
-                contentType: "text/plain; version=0.0.4; charset=utf-8"
+            Response(text: metrics(), contentType: "text/plain; version=0.0.4; charset=utf-8")
+        }
+    }
+}
+
+extension HealthRoutes {
+    init(_ services: Services) {
+        self.init(readiness: services.readiness, models: services.models) {
+            services.metrics.text(
+                models: services.models.entries,
+                load: services.queue.load(of:),
+                uploads: services.uploads
             )
         }
     }

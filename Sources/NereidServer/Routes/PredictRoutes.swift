@@ -23,7 +23,7 @@ struct PredictRoutes {
         let model = try services.model(named: name)
         context.record.update { $0.model = model.name }
         // What is wrong in the query shows before a byte of the body is read.
-        _ = try PredictionParameters(query: request.query).options(for: model.vision)
+        _ = try PredictionParameters(query: request.query).options(for: model)
         let upload = try await services.upload(of: request, deadline: deadline)
         let parameters = try PredictionParameters(query: request.query, fields: upload.fields)
         let answers = try await services.predict(
@@ -31,7 +31,7 @@ struct PredictRoutes {
             .init(
                 id: context.requestID,
                 model: model,
-                options: try parameters.options(for: model.vision),
+                options: try parameters.options(for: model),
                 deadline: deadline,
                 keepsPictures: parameters.annotate != nil
             ),

@@ -2,6 +2,7 @@
 // Nereid: a vision model server.
 
 import Hummingbird
+import NereidJobs
 import NereidVision
 
 /// What a native request for predictions may say, in its query or in form fields; the query goes before.
@@ -55,7 +56,7 @@ struct PredictionParameters: Equatable {
     }
 
     /// The options for a model, whose classes the names are looked up in.
-    func options(for model: VisionModel) throws -> PredictionOptions {
+    func options(for model: JobModel) throws -> PredictionOptions {
         PredictionOptions(
             confidence: confidence,
             iou: iou,

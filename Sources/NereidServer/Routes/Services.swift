@@ -5,13 +5,12 @@ import Hummingbird
 import NIOCore
 import NereidImaging
 import NereidJobs
-import NereidModels
 import NereidVision
 
 /// What the routes work with.
 struct Services: Sendable {
     let configuration: ServerConfiguration
-    let models: ModelRepository
+    let models: any ModelDirectory
     let queue: any JobQueue
     let imaging: ImagingPool
     let metrics: ServerMetrics
@@ -23,12 +22,9 @@ struct Services: Sendable {
     }
 
     /// The model for a request that names one, or that names none.
-    func model(named name: String?) throws -> ServedModel {
-        let catalogue = models.catalogue
-        if let name = name ?? configuration.defaultModel { return try catalogue.model(named: name) }
-        if let first = catalogue.first { return first }
-        if let status = catalogue.statuses.first { return try catalogue.model(named: status.name) }
-        throw ModelsError.notFound(name: "", served: [])
+    func model(named name: String?) throws -> JobModel {
+        guard let name = name ?? configuration.defaultModel else { return try models.firstModel() }
+        return try models.model(named: name)
     }
 
     /// Reads an upload, within the request's time.
@@ -51,7 +47,7 @@ struct Services: Sendable {
     /// What a prediction needs to know of its request.
     struct Prediction: Sendable {
         let id: String
-        let model: ServedModel
+        let model: JobModel
         let options: PredictionOptions
         let deadline: ContinuousClock.Instant
         var keepsPictures = false
@@ -73,8 +69,7 @@ struct Services: Sendable {
         }
         let (queue, files) = (queue, upload.files)
         let answers = try await context.channel.untilClientLeaves {
-            let window = prediction.model.vision.session.instances + 1
-            return try await files.concurrentMap(atMost: window) { file in
+            try await files.concurrentMap(atMost: prediction.model.window) { file in
                 let job = Job(
                     id: prediction.id,
                     model: prediction.model,

@@ -59,7 +59,8 @@ struct SettingsTests {
             .instances: "2", .threads: "3", .onnxRuntime: "/opt/ort", .cache: "/graphs", .decodeThreads: "5",
             .applyOrientation: "no",
             .maxPictureBytes: "1MiB", .maxPictureSide: "1000", .maxPicturePixels: "2000", .decodeTimeout: "0.5",
-            .maxRequestBytes: "2MiB", .maxUploadMemory: "3MiB", .maxConnections: "7", .queueJobs: "0",
+            .maxRequestBytes: "2MiB", .maxUploadMemory: "3MiB", .maxConnections: "7",
+            .queue: "redis://:secret@[::1]:7000/3", .workers: "off", .queueJobs: "0",
             .queueBytes: "4MiB", .requestTimeout: "8", .idleTimeout: "9", .shutdownDelay: "0",
             .shutdownTimeout: "10", .corsOrigin: "https://lab.example.org", .logLevel: "DEBUG",
         ]
@@ -84,6 +85,8 @@ struct SettingsTests {
         )
         #expect((server.maxRequestBytes, server.maxUploadMemory, server.maxConnections) == (2 << 20, 3 << 20, 7))
         #expect(server.queue == QueueLimits(jobs: 0, bytes: 4 << 20))
+        #expect(server.queueAddress == RedisAddress(host: "::1", port: 7000, password: "secret", database: 3))
+        #expect(!server.runsModels)
         #expect((server.requestTimeout, server.idleTimeout) == (.seconds(8), .seconds(9)))
         #expect((server.shutdownDelay, server.shutdownTimeout) == (.zero, .seconds(10)))
         #expect(server.corsOrigin == "https://lab.example.org")

@@ -86,7 +86,7 @@ struct PrometheusTests {
         let uploads = UploadMemory(limit: 10)
         let share = uploads.share()
         try share.grow(by: 7)
-        let read = try PrometheusText(metrics.text(models: .init(), queue: queue, uploads: uploads))
+        let read = try PrometheusText(metrics.text(models: [], load: queue.load, uploads: uploads))
         #expect(read.value("nereid_requests_total", ["endpoint": "/health/live", "status": "200"]) == 1)
         #expect(read.value("nereid_requests_total", ["endpoint": "other", "status": "503"]) == 1)
         #expect(read.value("nereid_refusals_total", ["reason": "queue_full"]) == 1)

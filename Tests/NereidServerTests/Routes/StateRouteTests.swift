@@ -80,12 +80,12 @@ struct StateRouteTests {
     @Test("is not ready while a model is broken, none is there, or it is shutting down")
     func obstacles() async throws {
         let readiness = Readiness()
-        let broken = try await TestServer(["bad=broken", "blocks=blocks-v8"]).repository.catalogue
+        let broken = try await TestServer(["bad=broken", "blocks=blocks-v8"]).repository
         #expect(readiness.obstacles(broken).count == 1)
         #expect(readiness.obstacles(broken)[0].contains("‘bad’"))
-        let none = try await TestServer([]).repository.catalogue
+        let none = try await TestServer([]).repository
         #expect(readiness.obstacles(none) == ["no model is configured"])
-        let good = try await TestServer().repository.catalogue
+        let good = try await TestServer().repository
         #expect(readiness.obstacles(good) == [])
         readiness.stop()
         #expect(readiness.obstacles(good) == ["the server is shutting down"])
@@ -125,11 +125,11 @@ struct StateRouteTests {
     func metricsOfGoneModel() async throws {
         let (metrics, uploads) = (ServerMetrics(), UploadMemory(limit: 1))
         let queue = StubQueue { _ in throw CancellationError() }
-        let served = try await TestServer().repository.catalogue
-        let gone = try await TestServer([]).repository.catalogue
-        let before = try PrometheusText(metrics.text(models: served, queue: queue, uploads: uploads))
+        let served = try await TestServer().repository.entries
+        let gone = try await TestServer([]).repository.entries
+        let before = try PrometheusText(metrics.text(models: served, load: queue.load, uploads: uploads))
         #expect(before.value("nereid_model_ready", ["model": "blocks"]) == 1)
-        #expect(!metrics.text(models: gone, queue: queue, uploads: uploads).contains("blocks"))
+        #expect(!metrics.text(models: gone, load: queue.load, uploads: uploads).contains("blocks"))
     }
 
     @Test("carries its page, which may load nothing from elsewhere")

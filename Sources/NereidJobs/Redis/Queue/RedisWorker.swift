@@ -57,6 +57,11 @@ public final class RedisWorker: Service {
     /// How many jobs it has at this moment.
     public var running: Int { hand.count }
 
+    /// How many jobs of a model it has at this moment. What waits it does not know.
+    public func load(of model: String) -> QueueLoad {
+        QueueLoad(waiting: 0, waitingBytes: 0, running: hand.count(of: model))
+    }
+
     /// Works until the service is asked to stop, or its task is cancelled.
     ///
     /// A server that can't be reached is waited for, at the start and later.

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+// Nereid: a vision model server.
+
+public import NereidJobs
+public import NereidModels
+
+/// The models that requests may name, wherever they are loaded: in this process, or with workers elsewhere.
+public protocol ModelDirectory: Sendable {
+    /// Every model, in the order in which they are listed.
+    var entries: [ModelEntry] { get }
+
+    /// The model of this name or alias.
+    ///
+    /// - Throws: `ModelsError`, where the name is unknown naming those that are served.
+    func model(named name: String) throws -> JobModel
+
+    /// What stands against sending requests here, each in words; empty when nothing does.
+    var obstacles: [String] { get }
+}
+
+/// A model as it stands at one moment.
+public enum ModelEntry: Sendable {
+    /// Loaded in this process, or to be loaded.
+    case local(ModelStatus)
+    /// Served by workers of the queue.
+    case remote(RemoteModel)
+
+    /// The name in requests.
+    public var name: String {
+        switch self {
+        case .local(let status): status.name
+        case .remote(let model): model.name
+        }
+    }
+
+    /// Other names in requests.
+    public var aliases: [String] {
+        switch self {
+        case .local(let status): status.model?.aliases ?? []
+        case .remote(let model): model.aliases
+        }
+    }
+
+    /// Whether it answers requests.
+    var isReady: Bool {
+        switch self {
+        case .local(let status): status.model != nil
+        case .remote: true
+        }
+    }
+}
+
+extension ModelDirectory {
+    /// The entry of this name or alias. Names come before aliases.
+    ///
+    /// - Throws: `ModelsError.notFound`, naming what is served.
+    func entry(named name: String) throws(ModelsError) -> ModelEntry {
+        let entries = entries
+        guard
+            let entry = entries.first(where: { $0.name == name }) ?? entries.first(where: { $0.aliases.contains(name) })
+        else { throw .notFound(name: name, served: entries.filter(\.isReady).map(\.name)) }
+        return entry
+    }
+
+    /// What a request gets that names no model: the first that answers.
+    ///
+    /// - Throws: `ModelsError`.
+    func firstModel() throws -> JobModel {
+        let entries = entries
+        guard let entry = entries.first(where: \.isReady) ?? entries.first else {
+            throw ModelsError.notFound(name: "", served: [])
+        }
+        return try model(named: entry.name)
+    }
+}
+
+extension ModelRepository: ModelDirectory {
+    /// The models of this process.
+    public nonisolated var entries: [ModelEntry] { catalogue.statuses.map(ModelEntry.local) }
+
+    /// The version that answers for this name or alias.
+    public nonisolated func model(named name: String) throws -> JobModel {
+        .loaded(try catalogue.model(named: name))
+    }
+
+    /// Models that are being loaded or can't be.
+    public nonisolated var obstacles: [String] {
+        let catalogue = catalogue
+        if !catalogue.isComplete { return ["models are being loaded"] }
+        if catalogue.statuses.isEmpty { return ["no model is configured"] }
+        return catalogue.statuses.compactMap { status in
+            switch status.state {
+            case .ready: nil
+            case .loading: "model ‘\(status.name)’ is being loaded"
+            case .failed: status.failure ?? "model ‘\(status.name)’ can't be served"
+            }
+        }
+    }
+}
+
+extension RedisQueue: ModelDirectory {
+    /// The models of the workers that are there.
+    public var entries: [ModelEntry] { catalogue.models.map(ModelEntry.remote) }
+
+    /// The model of this name or alias as its workers describe it.
+    public func model(named name: String) throws -> JobModel {
+        let catalogue = catalogue
+        // Of a queue that was never seen nobody can say what it serves.
+        if catalogue == .empty, let obstacle { throw JobError.queueUnreachable(reason: obstacle) }
+        return .remote(try catalogue.model(named: name))
+    }
+
+    /// A queue that can't be reached, or without workers.
+    public var obstacles: [String] {
+        if let obstacle { return ["the queue can't be reached: \(obstacle)"] }
+        return catalogue.models.isEmpty ? ["no worker serves a model; start one: nereid worker --queue URL MODEL"] : []
+    }
+}
+
+/// Several directories as one. Where two know a name, the first one's model answers.
+public struct JoinedDirectory: ModelDirectory {
+    private let parts: [any ModelDirectory]
+
+    /// Joins directories.
+    public init(_ parts: [any ModelDirectory]) {
+        self.parts = parts
+    }
+
+    /// The models of all, each name once.
+    public var entries: [ModelEntry] {
+        var names: Set<String> = []
+        return parts.flatMap(\.entries).filter { names.insert($0.name).inserted }
+    }
+
+    /// The model of this name, or else of this alias.
+    public func model(named name: String) throws -> JobModel {
+        let owner = parts.first { $0.entries.contains { $0.name == name } }
+        if let owner = owner ?? parts.first(where: { $0.entries.contains { $0.aliases.contains(name) } }) {
+            return try owner.model(named: name)
+        }
+        // A model that is not listed at this moment may still be known to the one who had it.
+        var failure: any Error = ModelsError.notFound(name: name, served: entries.filter(\.isReady).map(\.name))
+        for part in parts {
+            do {
+                return try part.model(named: name)
+            } catch ModelsError.notFound {
+            } catch {
+                failure = error
+            }
+        }
+        throw failure
+    }
+
+    /// What stands against any of them.
+    public var obstacles: [String] { parts.flatMap(\.obstacles) }
+}

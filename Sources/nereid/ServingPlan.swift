@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// Nereid: a vision model server.
+
+import Logging
+import NereidModels
+import NereidServer
+
+/// What a serving process is about to do.
+struct ServingPlan: CustomStringConvertible {
+    var role = Role.server
+    let server: ServerConfiguration
+    let engine: EngineConfiguration
+    /// Its models as they were written; where none are, the bundled one.
+    let models: [String]
+
+    /// What kind of process it is.
+    enum Role {
+        /// With the page and the API.
+        case server
+        /// Health and metrics beside its work.
+        case worker
+    }
+
+    /// One line for each thing that matters, for a person who checks a command line. Without passwords.
+    var description: String {
+        let models = self.models.map { argument in
+            "model: \(argument)\((try? ModelLocation(argument: argument)) == nil ? " (nothing is there)" : "")"
+        }
+        let role =
+            switch self.role {
+            case .worker: "worker of the queue, with health and metrics at"
+            case .server: server.runsModels ? "page, API and workers at" : "gateway: page and API at"
+            }
+        return
+            ([
+                "\(role) \(server.host):\(server.port)",
+                "queue: \(server.queueAddress?.description ?? "in this process")",
+            ]
+            + models).joined(separator: "\n")
+    }
+
+    /// Where its models are.
+    ///
+    /// - Throws: `ModelsError`.
+    func locations() throws(ModelsError) -> [ModelLocation] {
+        if models.isEmpty { return [.bundled] }
+        return try models.map { argument throws(ModelsError) in try ModelLocation(argument: argument) }
+    }
+
+    /// What the log says when connections are taken.
+    func announcement(port: Int) -> Logger.Metadata {
+        let host = ["0.0.0.0", "::", "127.0.0.1"].contains(server.host) ? "localhost" : server.host
+        var metadata: Logger.Metadata = [role == .server ? "page" : "health": "http://\(host):\(port)"]
+        if let queue = server.queueAddress { metadata["queue"] = "\(queue)" }
+        return metadata
+    }
+}
