@@ -7,11 +7,11 @@ import Synchronization
 /// The queue within one process: a bounded line in front of each model, and workers that come when there is work.
 ///
 /// For each model there are as many workers as its session has instances, and one more, so that the next picture is decoded
-/// while the engine is busy.
+/// while the engine is busy. A free worker takes jobs of the lane ``Lane/bulk`` only when no others wait.
 public final class EmbeddedQueue: JobQueue {
     private let worker: Worker
     private let limits: QueueLimits
-    private let lanes = Mutex<[String: LaneState<Ticket>]>([:])
+    private let lines = Mutex<[String: WaitingLine<Ticket>]>([:])
     private let lastNumber = Atomic<UInt64>(0)
 
     /// Makes a queue.
@@ -26,7 +26,7 @@ public final class EmbeddedQueue: JobQueue {
 
     /// How a model's jobs stand at this moment.
     public func load(of model: String) -> QueueLoad {
-        lanes.withLock { $0[model]?.load ?? .idle }
+        lines.withLock { $0[model]?.load ?? .idle }
     }
 
     /// Puts a job in the line of its model and waits for its answer; see ``JobQueue/submit(_:)``.
@@ -59,8 +59,8 @@ public final class EmbeddedQueue: JobQueue {
     private func admit(_ ticket: Ticket) {
         let name = ticket.model.name
         let mostWorkers = ticket.model.vision.session.instances + 1
-        let admission = lanes.withLock {
-            $0[name, default: LaneState(limits: limits)].admit(ticket, mostWorkers: mostWorkers)
+        let admission = lines.withLock {
+            $0[name, default: WaitingLine(limits: limits)].admit(ticket, mostWorkers: mostWorkers)
         }
         switch admission {
         case .begins:
@@ -91,10 +91,10 @@ public final class EmbeddedQueue: JobQueue {
         var tickets = [first]
         while !tickets.isEmpty {
             await Run(tickets, on: worker).finish()
-            tickets = lanes.withLock { lanes in
-                for ticket in tickets { lanes[name]?.finish(ticket.number) }
-                let next = lanes[name]?.take { $0.model.vision.maxBatch } ?? []
-                if lanes[name]?.isIdle ?? false { lanes[name] = nil }
+            tickets = lines.withLock { lines in
+                for ticket in tickets { lines[name]?.finish(ticket.number) }
+                let next = lines[name]?.take { $0.model.vision.maxBatch } ?? []
+                if lines[name]?.isIdle ?? false { lines[name] = nil }
                 return next
             }
         }
@@ -102,7 +102,7 @@ public final class EmbeddedQueue: JobQueue {
 
     /// Answers a job with an error, `CancellationError` for `nil`, and sees to it that nothing more is done for it.
     private func withdraw(_ ticket: Ticket, because reason: (_ hadBegun: Bool) -> JobError?) {
-        let withdrawal = lanes.withLock { $0[ticket.model.name]?.withdraw(ticket.number) ?? .unknown }
+        let withdrawal = lines.withLock { $0[ticket.model.name]?.withdraw(ticket.number) ?? .unknown }
         switch withdrawal {
         case .removed: ticket.answer(.failure(reason(false) ?? CancellationError()))
         case .isRunning: ticket.answer(.failure(reason(true) ?? CancellationError()))
@@ -112,7 +112,7 @@ public final class EmbeddedQueue: JobQueue {
 }
 
 /// A job in the line, with the one who waits for its answer.
-private final class Ticket: LaneTicket, Sendable {
+private final class Ticket: LineTicket, Sendable {
     let number: UInt64
     let job: Job
     let model: ServedModel
@@ -132,6 +132,7 @@ private final class Ticket: LaneTicket, Sendable {
     }
 
     var byteCount: Int { job.byteCount }
+    var lane: Lane { job.lane }
 
     func batchesWith(_ other: Ticket) -> Bool { model === other.model }
 

@@ -22,11 +22,16 @@ struct WaitingTests {
     }
 
     /// Jobs that come one after another.
-    func submit(_ count: Int, to queue: EmbeddedQueue, for model: ServedModel) async -> [Task<JobAnswer, any Error>] {
+    func submit(
+        _ count: Int,
+        to queue: EmbeddedQueue,
+        for model: ServedModel,
+        lane: Lane = .interactive
+    ) async -> [Task<JobAnswer, any Error>] {
         var tasks: [Task<JobAnswer, any Error>] = []
         for _ in 0..<count {
             let before = queue.load(of: model.name)
-            tasks.append(Task { try await queue.submit(Job(Fixtures.picture(), for: model)) })
+            tasks.append(Task { try await queue.submit(Job(Fixtures.picture(), for: model, lane: lane)) })
             await queue.becomes(model) { $0.running + $0.waiting > before.running + before.waiting }
         }
         return tasks
@@ -164,6 +169,28 @@ struct WaitingTests {
         }
         await #expect(throws: CancellationError.self) { try await job.value }
         await queue.becomes(model) { $0 == .idle }
+    }
+
+    @Test("a person's job overtakes the bulk jobs that wait")
+    func overtaking() async throws {
+        let model = try await model()
+        let queue = EmbeddedQueueTests.queue(QueueLimits(jobs: 4))
+        var batches = gate.batches.makeAsyncIterator()
+        let running = await submit(2, to: queue, for: model, lane: .bulk)
+        for _ in 0..<2 { _ = await batches.next() }
+        let waiting = await submit(4, to: queue, for: model, lane: .bulk)
+        let refusal = JobError.queueFull(model: "gated", limit: "at most 4 may wait", setting: "queue_jobs")
+        await #expect(throws: refusal) { try await queue.submit(Job(Fixtures.picture(), for: model, lane: .bulk)) }
+        // The lane of bulk jobs is full, and still the person's job comes in, and is the next to be run.
+        let person = await submit(1, to: queue, for: model)[0]
+        running[0].cancel()
+        _ = await running[0].result
+        #expect(await batches.next() == 1)
+        running[1].cancel()
+        for job in waiting { job.cancel() }
+        for job in waiting { await #expect(throws: CancellationError.self) { try await job.value } }
+        gate.open()
+        #expect(try await person.value.detections.isEmpty)
     }
 
     @Test("puts waiting jobs for one version of a model into one batch")

@@ -59,7 +59,8 @@ extension Job {
         for model: ServedModel,
         options: PredictionOptions = .init(),
         within time: Duration = .seconds(300),
-        keepsPicture: Bool = false
+        keepsPicture: Bool = false,
+        lane: Lane = .interactive
     ) {
         self.init(
             id: "test",
@@ -67,7 +68,8 @@ extension Job {
             picture: picture,
             options: options,
             deadline: .now + time,
-            keepsPicture: keepsPicture
+            keepsPicture: keepsPicture,
+            lane: lane
         )
     }
 }
