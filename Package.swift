@@ -149,6 +149,7 @@ let package = Package(
                 "NereidModels",
                 "NereidVision",
                 "NereidImaging",
+                .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "Logging", package: "swift-log"),
@@ -277,6 +278,7 @@ let package = Package(
             dependencies: [
                 "TestSupport",
                 "NereidJobs", "NereidModels", "NereidVision", "NereidImaging", "NereidInference",
+                .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),

@@ -44,6 +44,8 @@ struct FailureMessage: Codable, Sendable, Hashable {
         switch error {
         case let error as ImagingError: describe(error)
         case JobError.deadlinePassed: code = .deadlinePassed
+        // The reader puts the same words before the reason again.
+        case JobError.workerFailed(_, let reason): detail = reason
         case JobError.abandoned(_, let deliveries): (code, value) = (.abandoned, deliveries)
         case is CancellationError: detail = "it was stopped"
         default: break

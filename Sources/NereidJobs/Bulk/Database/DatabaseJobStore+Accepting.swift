@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+// Nereid: a vision model server.
+
+import Foundation
+import GRDB
+import NIOCore
+import NIOFoundationCompat
+
+extension DatabaseJobStore {
+    public func accept(_ order: BulkOrder) async throws -> (job: BulkJob, isNew: Bool) {
+        let digest = order.idempotencyKey == nil ? nil : try await order.digest()
+        let (now, limits) = (now, limits)
+        let accepted = try await write { database in
+            if let key = order.idempotencyKey, let known = try Self.job(of: key, digest, at: now, in: database) {
+                return Acceptance(job: known, isNew: false)
+            }
+            try Self.checkSpace(for: order, limits, in: database)
+            let id = UniqueName.make() + UniqueName.make()
+            try Self.insert(order, as: id, digest, at: now, in: database)
+            if order.pictures.isEmpty { try Self.finishIfDone(id, at: now, limits, in: database) }
+            guard let job = try BulkJob.find(id, at: 0, in: database) else { throw BulkError.notFound(id: id) }
+            return Acceptance(job: job, isNew: true)
+        }
+        if accepted.isNew { signals.tell(.accepted) }
+        return (accepted.job, accepted.isNew)
+    }
+
+    private struct Acceptance: Sendable {
+        var job: BulkJob
+        var isNew: Bool
+    }
+
+    /// The job that an order with this key has made.
+    private static func job(of key: String, _ digest: Data?, at now: Int, in database: Database) throws -> BulkJob? {
+        // A job that has expired is as good as gone, and must not stand in the way of one with its key.
+        try database.execute(sql: "DELETE FROM job WHERE idempotencyKey = ? AND expires <= ?", arguments: [key, now])
+        guard
+            let row = try Row.fetchOne(database, sql: "SELECT * FROM job WHERE idempotencyKey = ?", arguments: [key])
+        else { return nil }
+        guard row["digest"] == digest else { throw BulkError.keyReused(key: key) }
+        return BulkJob(row)
+    }
+
+    private static func checkSpace(for order: BulkOrder, _ limits: BulkLimits, in database: Database) throws {
+        let waiting = try Int.fetchOne(database, sql: "SELECT SUM(waitingBytes) FROM job WHERE finished IS NULL") ?? 0
+        let bytes = order.byteCount
+        guard bytes > limits.bytes - waiting else { return }
+        let limit = "at most \(limits.bytes) bytes may wait"
+        throw BulkError.full(
+            limit: bytes > limits.bytes ? "\(limit), and this order alone has \(bytes)" : limit,
+            setting: "job_bytes"
+        )
+    }
+
+    private static func insert(
+        _ order: BulkOrder,
+        as id: String,
+        _ digest: Data?,
+        at now: Int,
+        in database: Database
+    ) throws {
+        try database.execute(
+            sql: """
+                INSERT INTO job (id, model, options, created, pictures, waitingBytes, idempotencyKey, digest, webhook, noticeState)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                """,
+            arguments: [
+                id, order.model, OptionsMessage(order.options).json, now, order.pictures.count, order.byteCount,
+                order.idempotencyKey, digest, order.webhook, order.webhook == nil ? nil : BulkJob.Webhook.waiting.word,
+            ]
+        )
+        let number = database.lastInsertedRowID
+        let picture = try database.cachedStatement(
+            sql: "INSERT INTO picture (job, position, name, bytes) VALUES (?, ?, ?, ?)"
+        )
+        let upload = try database.cachedStatement(sql: "INSERT INTO upload (job, position, bytes) VALUES (?, ?, ?)")
+        for (position, one) in order.pictures.enumerated() {
+            try picture.execute(arguments: [number, position, one.name, one.bytes.readableBytes])
+            try upload.execute(arguments: [number, position, Data(buffer: one.bytes)])
+        }
+    }
+}

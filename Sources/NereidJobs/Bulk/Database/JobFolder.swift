@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+// Nereid: a vision model server.
+
+public import Foundation
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#else
+import Darwin
+#endif
+
+/// The folder of the jobs' database, held by this process alone for as long as this value lives.
+///
+/// Two processes with one folder would each run every picture. The lock belongs to the open file, so that it ends with the
+/// process however that ends.
+final class JobFolder: Sendable {
+    let path: String
+    private let lock: CInt
+
+    /// The database.
+    var database: String { path + "/jobs.sqlite" }
+
+    /// Makes the folder if there is none, readable for this user only, and locks it.
+    ///
+    /// - Throws: ``BulkError/unavailable(reason:)``.
+    init(_ path: String) throws(BulkError) {
+        self.path = path
+        try Self.make(path)
+        let file = open(path + "/jobs.lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        guard file >= 0 else { throw Self.unusable(path, errno) }
+        guard flock(file, LOCK_EX | LOCK_NB) == 0 else {
+            let code = errno
+            close(file)
+            guard code == EWOULDBLOCK else { throw Self.unusable(path, code) }
+            throw .unavailable(
+                reason: "another process keeps its jobs in \(path). Stop it, or give each its own folder (setting jobs)"
+            )
+        }
+        lock = file
+        // SQLite gives the files beside the database the same permissions. It takes an empty file for a new database.
+        let empty = open(database, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        guard empty >= 0 else { throw Self.unusable(path, errno) }
+        close(empty)
+    }
+
+    deinit {
+        close(lock)
+    }
+
+    /// The folder with every folder above it that is missing.
+    private static func make(_ path: String) throws(BulkError) {
+        var missing: [String] = []
+        var current = path
+        while mkdir(current, 0o700) != 0 {
+            guard errno != EEXIST else { break }
+            let above = (current as NSString).deletingLastPathComponent
+            guard errno == ENOENT, !above.isEmpty, above != current else { throw unusable(path, errno) }
+            missing.append(current)
+            current = above
+        }
+        for folder in missing.reversed() where mkdir(folder, 0o700) != 0 && errno != EEXIST {
+            throw unusable(path, errno)
+        }
+    }
+
+    private static func unusable(_ path: String, _ code: CInt) -> BulkError {
+        .unavailable(
+            reason: "the folder \(path) can't be used (\(String(cString: strerror(code)))). "
+                + "Make it a folder that this user may write to, or give another (setting jobs)"
+        )
+    }
+}
+
+extension DatabaseJobStore {
+    /// Where jobs are kept when nobody says where: the folder `nereid` in the user's folder for the state of programs,
+    /// `$XDG_STATE_HOME`, or `~/.local/state` where that is not set. The XDG Base Directory Specification says so.
+    ///
+    /// - Parameter environment: the variables `XDG_STATE_HOME` and `HOME`.
+    /// - Returns: `nil` where neither is set to an absolute path, as for a service without a home.
+    public static func defaultFolder(
+        environment: [String: String] = ProcessInfo.processInfo.environment
+    ) -> String? {
+        // The specification: paths that are not absolute are to be ignored.
+        if let state = environment["XDG_STATE_HOME"], state.hasPrefix("/") { return state + "/nereid" }
+        guard let home = environment["HOME"], home.hasPrefix("/") else { return nil }
+        return home + "/.local/state/nereid"
+    }
+}
