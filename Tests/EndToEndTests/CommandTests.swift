@@ -175,7 +175,7 @@ struct CommandTests {
         }
     }
 
-    @Test("bench measures a model", arguments: ["engine", "predict", "decode"])
+    @Test("bench measures a model", arguments: ["engine", "predict", "decode", "worker", "queue"])
     func benchModel(stage: String) async throws {
         try await withPictures { folder in
             expectSense(in: try await bench(Self.model, "--stage", stage, pictures: folder))

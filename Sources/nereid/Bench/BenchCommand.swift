@@ -23,8 +23,8 @@ struct BenchCommand: AsyncParsableCommand {
         discussion: """
             With --concurrency so many requests are always under way. With --rate requests start at fixed times whether or \
             not earlier ones are answered, and latency counts from the time a request was due. Against a model, --stage \
-            chooses what is run: the engine alone on a fixed tensor, decoding alone, the prediction on decoded pictures, or \
-            the whole of it.
+            chooses what is run: the engine alone on a fixed tensor, decoding alone, the prediction on decoded pictures, the \
+            whole of it, or the whole as the server does it: by a worker, without the queue or behind it.
             """
     )
 
@@ -49,7 +49,7 @@ struct BenchCommand: AsyncParsableCommand {
     @Option(help: "Seconds to run before measuring.")
     var warmUp: Double = 2
 
-    @Option(help: "Against a model: engine, decode, predict or whole.")
+    @Option(help: "Against a model: engine, decode, predict, whole, worker or queue.")
     var stage: ModelTarget.Stage = .whole
 
     @Flag(help: "Print one JSON object.")
@@ -81,7 +81,7 @@ struct BenchCommand: AsyncParsableCommand {
             let runtime = try Runtime(configuration)
             let served = try await runtime.load(target, session: configuration.session)
             report = try await generator.run(
-                on: ModelTarget(served.vision, stage: stage, pictures: bytes, imaging: runtime.imaging)
+                on: ModelTarget(served, stage: stage, pictures: bytes, imaging: runtime.imaging)
             )
         }
         print(json ? try report.json : report.text)

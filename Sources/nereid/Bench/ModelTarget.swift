@@ -4,6 +4,8 @@
 import NIOCore
 import NereidImaging
 import NereidInference
+import NereidJobs
+import NereidModels
 import NereidVision
 
 /// A model in this process.
@@ -18,17 +20,27 @@ struct ModelTarget: LoadTarget {
         case predict
         /// Decoding and prediction.
         case whole
+        /// The same by a worker, as jobs are done.
+        case worker
+        /// The same by a worker behind the queue of this process, as requests are answered.
+        case queue
     }
 
-    private let model: VisionModel
+    private let served: ServedModel
+    private var model: VisionModel { served.vision }
+    private let worker: Worker
+    private let queue: EmbeddedQueue
     private let stage: Stage
     private let bytes: [ByteBuffer]
     private let pictures: [Picture]
     private let tensor: Tensor
     private let imaging: ImagingPool
 
-    init(_ model: VisionModel, stage: Stage, pictures bytes: [ByteBuffer], imaging: ImagingPool) async throws {
-        self.model = model
+    init(_ served: ServedModel, stage: Stage, pictures bytes: [ByteBuffer], imaging: ImagingPool) async throws {
+        self.served = served
+        worker = Worker(imaging: imaging)
+        queue = EmbeddedQueue(worker: worker)
+        let model = served.vision
         self.stage = stage
         self.bytes = bytes
         self.imaging = imaging
@@ -50,11 +62,19 @@ struct ModelTarget: LoadTarget {
             case .whole:
                 let picture = try await imaging.decode(bytes[index % bytes.count])
                 _ = try await model.predict([picture])
+            case .worker:
+                for answer in await worker.run([job(index)]) { _ = try answer.get() }
+            case .queue:
+                _ = try await queue.submit(job(index))
             }
             return "ok"
         } catch {
             return "\(error)"
         }
+    }
+
+    private func job(_ index: Int) -> Job {
+        Job(id: "\(index)", model: served, picture: bytes[index % bytes.count], deadline: .now + .seconds(60))
     }
 }
 

@@ -7,6 +7,7 @@ import NIOCore
 import NIOFoundationCompat
 
 extension DatabaseJobStore {
+    /// Accepts an order; see ``BulkJobStore/accept(_:)``.
     public func accept(_ order: BulkOrder) async throws -> (job: BulkJob, isNew: Bool) {
         let digest = order.idempotencyKey == nil ? nil : try await order.digest()
         let (now, limits) = (now, limits)

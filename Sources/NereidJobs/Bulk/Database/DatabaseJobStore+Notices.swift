@@ -5,6 +5,7 @@ public import Foundation
 import GRDB
 
 extension DatabaseJobStore {
+    /// The webhook to be told next; see ``BulkJobStore/dueNotice(lease:)``.
     public func dueNotice(lease: Duration) async throws -> BulkNotice? {
         let now = now
         let until = now + max(0, Int(min(lease / .milliseconds(1), 1e12)))
@@ -27,6 +28,7 @@ extension DatabaseJobStore {
         }
     }
 
+    /// Says what became of telling a webhook; see ``BulkJobStore/settleNotice(of:as:retry:)``.
     public func settleNotice(of id: String, as state: BulkJob.Webhook, retry: Date?) async throws {
         let due = state == .waiting ? Date.milliseconds(of: retry ?? Date(milliseconds: now)) : nil
         let reason: String? = if case .givenUp(let reason) = state { reason } else { nil }

@@ -108,6 +108,7 @@ public final class DatabaseJobStore: BulkJobStore {
 
     // MARK: Reading
 
+    /// A job as it stands; see ``BulkJobStore/job(_:)``.
     public func job(_ id: String) async throws -> BulkJob? {
         let now = now
         return try await read { try BulkJob.find(id, at: now, in: $0) }
@@ -140,6 +141,7 @@ public final class DatabaseJobStore: BulkJobStore {
         }
     }
 
+    /// Results of a job; see ``BulkJobStore/results(of:after:limit:)``.
     public func results(of id: String, after sequence: Int, limit: Int) async throws -> [BulkResult] {
         let now = now
         return try await read { database in
@@ -170,6 +172,9 @@ public final class DatabaseJobStore: BulkJobStore {
         }
     }
 
+    /// Waits for a change of a job; see ``BulkJobStore/waitForChange(of:after:until:)``.
+    ///
+    /// - Throws: `CancellationError` when the task is cancelled.
     public func waitForChange(of id: String, after sequence: Int, until deadline: ContinuousClock.Instant) async throws
     {
         while deadline > .now {
@@ -179,6 +184,7 @@ public final class DatabaseJobStore: BulkJobStore {
         }
     }
 
+    /// Removes a job; see ``BulkJobStore/remove(_:)``.
     public func remove(_ id: String) async throws -> Bool {
         let now = now
         let isGone = try await write { database in

@@ -50,6 +50,7 @@ struct BulkRunnerTests {
     static func pace() -> BulkRunner.Pace {
         var pace = BulkRunner.Pace()
         pace.modelPause = .milliseconds(5)
+        pace.grace = .milliseconds(10)
         return pace
     }
 
@@ -58,10 +59,11 @@ struct BulkRunnerTests {
         _ store: DatabaseJobStore,
         _ queue: any JobQueue,
         pace: BulkRunner.Pace = pace(),
+        logger: Logger = logger,
         model: @escaping @Sendable (String) throws -> JobModel = { Self.model($0) },
         _ body: @Sendable () async throws -> Value
     ) async throws -> Value {
-        let runner = BulkRunner(store: store, queue: queue, model: model, logger: Self.logger, pace: pace)
+        let runner = BulkRunner(store: store, queue: queue, model: model, logger: logger, pace: pace)
         let task = Task { await runner.run() }
         let result: Result<Value, any Error>
         do { result = .success(try await body()) } catch { result = .failure(error) }
@@ -215,9 +217,7 @@ struct BulkRunnerTests {
         let store = try await fixture.open()
         let id = try await store.accept(.small(3)).job.id
         let queue = ScriptedQueue()
-        var pace = Self.pace()
-        pace.grace = .milliseconds(10)
-        try await running(store, queue, pace: pace) {
+        try await running(store, queue) {
             var arrivals = queue.arrivals.makeAsyncIterator()
             for _ in 0..<2 { _ = await arrivals.next() }
         }
@@ -303,14 +303,17 @@ struct BulkRunnerTests {
     func unwritable() async throws {
         let store = try await fixture.open()
         let id = try await store.accept(.small(1)).job.id
-        let queue = ScriptedQueue()
-        try await running(store, queue) {
+        let (queue, log) = (ScriptedQueue(), LogReader())
+        try await running(store, queue, logger: log.logger) {
             var arrivals = queue.arrivals.makeAsyncIterator()
             let job = try #require(await arrivals.next()).id
             try await store.maintain { try $0.execute(sql: "PRAGMA query_only = ON") }
             let error = await #expect(throws: BulkError.self) { try await store.accept(.small(1)) }
             #expect(error?.description.contains("can't be written") == true)
             queue.answer(job)
+            var lines = log.lines.makeAsyncIterator()
+            #expect(await lines.next() == "an answer can't be kept")
+            #expect(try await store.job(id)?.done == 0)
             try await store.maintain { try $0.execute(sql: "PRAGMA query_only = OFF") }
             #expect(try await store.finished(id).done == 1)
         }
