@@ -305,6 +305,7 @@ let package = Package(
             name: "EndToEndTests",
             dependencies: [
                 "nereid", "NereidServer", "NereidImaging",
+                .product(name: "Yams", package: "Yams"),
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOFoundationCompat", package: "swift-nio"),
