@@ -149,6 +149,7 @@ let package = Package(
                 "NereidModels",
                 "NereidVision",
                 "NereidImaging",
+                .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "Logging", package: "swift-log"),
