@@ -51,3 +51,29 @@ enum RedisReply: Sendable, Hashable {
         return self
     }
 }
+
+/// An entry of a stream.
+struct StreamEntry: Sendable {
+    let id: String
+    /// Names and values in turn.
+    let fields: [RedisReply]
+
+    /// `nil` when the reply is none, or one of an entry that is not there any more.
+    init?(_ reply: RedisReply) {
+        guard let parts = reply.elements, parts.count == 2, let id = parts[0].text, let fields = parts[1].elements
+        else { return nil }
+        (self.id, self.fields) = (id, fields)
+    }
+
+    var values: [String: RedisReply] { Dictionary(fields: fields) }
+}
+
+extension [String: RedisReply] {
+    /// Names and values in turn, as hashes and entries of streams have them; of a name that stands twice the last counts.
+    init(fields: [RedisReply]) {
+        self.init(minimumCapacity: fields.count / 2)
+        for index in stride(from: 0, to: fields.count - 1, by: 2) {
+            if let name = fields[index].text { self[name] = fields[index + 1] }
+        }
+    }
+}

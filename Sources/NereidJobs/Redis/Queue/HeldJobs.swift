@@ -6,10 +6,10 @@ import Synchronization
 /// What a worker has in its hands, and whether it is to take more.
 final class HeldJobs: Sendable {
     private struct State: Sendable {
-        /// The entries that are worked on, by model.
-        var held: [String: Set<String>] = [:]
-        /// Every model that jobs were taken of.
-        var models: Set<String> = []
+        /// The entries that are worked on.
+        var held: [JobStream: Set<String>] = [:]
+        /// Every stream that jobs were looked for in.
+        var streams: Set<JobStream> = []
         /// The numbers of the connections that wait for jobs.
         var reading: Set<Int> = []
         var isStopping = false
@@ -24,13 +24,15 @@ final class HeldJobs: Sendable {
     /// How many jobs there are.
     var count: Int { state.withLock { $0.held.values.reduce(0) { $0 + $1.count } } }
 
-    func count(of model: String) -> Int { state.withLock { $0.held[model]?.count ?? 0 } }
+    func count(of model: String) -> Int {
+        state.withLock { $0.held.reduce(0) { $0 + ($1.key.model == model ? $1.value.count : 0) } }
+    }
 
-    var ids: [(model: String, ids: [String])] {
+    var ids: [(stream: JobStream, ids: [String])] {
         state.withLock { $0.held.filter { !$0.value.isEmpty }.map { ($0.key, $0.value.sorted()) } }
     }
 
-    var models: Set<String> { state.withLock { $0.models } }
+    var streams: Set<JobStream> { state.withLock { $0.streams } }
 
     var reading: Set<Int> { state.withLock { $0.reading } }
 
@@ -45,24 +47,24 @@ final class HeldJobs: Sendable {
     }
 
     /// It waits no more, and has brought these.
-    func endReading(_ connection: Int, holding ids: [String] = [], of model: String) {
+    func endReading(_ connection: Int, of model: String, holding jobs: [DeliveredJob] = []) {
         state.withLock { state in
             state.reading.remove(connection)
-            state.held[model, default: []].formUnion(ids)
-            state.models.insert(model)
+            for job in jobs { state.held[job.stream, default: []].insert(job.id) }
+            for lane in Lane.allCases { state.streams.insert(JobStream(model: model, lane: lane)) }
         }
     }
 
-    func hold(_ id: String, of model: String) {
+    func hold(_ job: DeliveredJob) {
         state.withLock { state in
-            state.held[model, default: []].insert(id)
-            state.models.insert(model)
+            state.held[job.stream, default: []].insert(job.id)
+            state.streams.insert(job.stream)
         }
     }
 
-    func release(_ ids: [String], of model: String) {
+    func release(_ jobs: [DeliveredJob]) {
         let sleepers = state.withLock { state in
-            state.held[model]?.subtract(ids)
+            for job in jobs { state.held[job.stream]?.remove(job.id) }
             return state.isStopping && state.held.values.allSatisfy(\.isEmpty) ? Array(state.sleepers.values) : []
         }
         for sleeper in sleepers { sleeper.cancel() }

@@ -13,10 +13,12 @@ struct JobEntry: Sendable, Hashable {
     /// The id of the request that it belongs to, for logs.
     var request: String
     var options: PredictionOptions
-    /// How long the requester waits, counted from when the entry was added.
-    var timeout: Duration
+    /// How long the requester waits, counted from when the entry was added; `nil` for as long as it takes.
+    var timeout: Duration?
     /// The stream in which the requester looks for its answer; `nil` when nobody does.
     var reply: String?
+    /// The record of the bulk job that the picture belongs to, whose results keep the answer.
+    var record: String?
     /// The picture's length.
     var bytes: Int
     var picture: Location
@@ -38,9 +40,11 @@ struct JobEntry: Sendable, Hashable {
     var fields: [(String, RedisCommand.Argument)] {
         var fields: [(String, RedisCommand.Argument)] = [
             ("job", .text(job)), ("request", .text(request)), ("options", .text(OptionsMessage(options).json)),
-            ("timeout_ms", .integer(timeout.milliseconds)), ("bytes", .integer(bytes)),
+            ("bytes", .integer(bytes)),
         ]
+        if let timeout { fields.append(("timeout_ms", .integer(timeout.milliseconds))) }
         if let reply { fields.append(("reply", .text(reply))) }
+        if let record { fields.append(("record", .text(record))) }
         switch picture {
         case .inline(let bytes): fields.append(("picture", .bytes(bytes)))
         case .key(let key): fields.append(("picture_key", .text(key)))
@@ -54,14 +58,12 @@ extension JobEntry {
     ///
     /// - Throws: ``MalformedEntry``.
     init(fields: [RedisReply]) throws(MalformedEntry) {
-        var values: [String: RedisReply] = [:]
-        for index in stride(from: 0, to: fields.count - 1, by: 2) {
-            if let name = fields[index].text { values[name] = fields[index + 1] }
-        }
+        let values = Dictionary(fields: fields)
         guard let job = values["job"]?.text, !job.isEmpty else { throw MalformedEntry(field: "job") }
         self.job = job
         request = values["request"]?.text ?? job
         reply = values["reply"]?.text
+        record = values["record"]?.text
         if let text = values["options"] {
             guard let options = text.bytes.flatMap(OptionsMessage.init(json:))?.options else {
                 throw MalformedEntry(field: "options")
@@ -70,10 +72,12 @@ extension JobEntry {
         } else {
             options = PredictionOptions()
         }
-        guard let milliseconds = values["timeout_ms"]?.integer, (0...Int(Int32.max)).contains(milliseconds) else {
-            throw MalformedEntry(field: "timeout_ms")
+        if let text = values["timeout_ms"] {
+            guard let milliseconds = text.integer, (0...Int(Int32.max)).contains(milliseconds) else {
+                throw MalformedEntry(field: "timeout_ms")
+            }
+            timeout = .milliseconds(milliseconds)
         }
-        timeout = .milliseconds(milliseconds)
         if let bytes = values["picture"]?.bytes {
             picture = .inline(bytes)
         } else if let key = values["picture_key"]?.text {

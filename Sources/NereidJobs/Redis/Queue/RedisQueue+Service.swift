@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Nereid: a vision model server.
 
+import Foundation
+import NIOCore
+import NIOFoundationCompat
 import NereidModels
 import ServiceLifecycle
 
@@ -77,26 +80,17 @@ extension RedisQueue {
             let removal = read.isEmpty ? [] : [RedisCommand(["XDEL", .text(key)] + read.map { .text($0) })]
             let reply = try await connection.send(removal + [more], blocking: waiting).last?.orThrow()
             read = []
-            for entry in reply?.elements?.first?.elements?.last?.elements ?? [] {
-                guard let parts = entry.elements, parts.count == 2, let id = parts[0].text else { continue }
-                last = id
-                read.append(id)
-                deliver(parts[1].elements ?? [])
+            for entry in (reply?.elements?.first?.elements?.last?.elements ?? []).compactMap(StreamEntry.init) {
+                last = entry.id
+                read.append(entry.id)
+                deliver(entry.values)
             }
         }
     }
 
-    private func deliver(_ fields: [RedisReply]) {
-        var job: String?
-        var result: Result<AnswerMessage, any Error>?
-        for index in stride(from: 0, to: fields.count - 1, by: 2) {
-            switch fields[index].text {
-            case "job": job = fields[index + 1].text
-            case "answer": result = fields[index + 1].bytes.map { bytes in Result { try AnswerMessage(json: bytes) } }
-            default: break
-            }
-        }
-        guard let job, let result else {
+    private func deliver(_ values: [String: RedisReply]) {
+        let result = values["answer"]?.bytes.map { bytes in Result { try AnswerMessage(json: bytes) } }
+        guard let job = values["job"]?.text, let result else {
             return logger.warning("an answer without a job or without an answer is left aside")
         }
         waiters.answer(
@@ -108,10 +102,11 @@ extension RedisQueue {
     }
 
     private func followWorkers() async {
+        var descriptions: [String: [WorkerAnnouncement.Model]] = [:]
         var lastSeen: [String: (model: RemoteModel, time: ContinuousClock.Instant)] = [:]
         while !Task.isCancelled {
             do {
-                let announcements = try await announcements()
+                let announcements = try await announcements(knowing: &descriptions)
                 let now = ContinuousClock.now
                 lastSeen = lastSeen.filter { now - $0.value.time < settings.modelMemory }
                 let catalogue = RemoteCatalogue(announcements, recent: lastSeen.values.map(\.model))
@@ -136,7 +131,11 @@ extension RedisQueue {
     }
 
     /// What the workers that are there say of themselves.
-    func announcements() async throws -> [WorkerAnnouncement] {
+    ///
+    /// - Parameter descriptions: what was read before of their models; brought up to date.
+    func announcements(knowing descriptions: inout [String: [WorkerAnnouncement.Model]]) async throws
+        -> [WorkerAnnouncement]
+    {
         let names = try await client.send(RedisCommand("SMEMBERS", .text(keys.workers))).elements?.compactMap(\.text)
         guard let names, !names.isEmpty else { return [] }
         let reply = try await client.send(RedisCommand(["MGET"] + names.map { .text(keys.worker($0)) }))
@@ -145,25 +144,37 @@ extension RedisQueue {
         if !gone.isEmpty {
             try await client.send(RedisCommand(["SREM", .text(keys.workers)] + gone.map { .text($0) }))
         }
-        return said.compactMap { name, reply in
-            guard let bytes = reply.bytes else { return nil }
-            do {
-                return try WorkerAnnouncement(json: bytes)
-            } catch {
-                logger.debug("a worker can't be understood", metadata: ["worker": "\(name)", "error": "\(error)"])
-                return nil
+        let announcements = said.compactMap { name, reply in
+            reply.bytes.flatMap { read(WorkerAnnouncement.self, $0, of: name) }
+        }
+        let digests = Set(announcements.filter { $0.models == nil }.compactMap(\.description))
+        descriptions = descriptions.filter { digests.contains($0.key) }
+        let unknown = digests.subtracting(descriptions.keys).sorted()
+        if !unknown.isEmpty {
+            let texts = try await client.send(RedisCommand(["MGET"] + unknown.map { .text(keys.description($0)) }))
+            for (digest, text) in zip(unknown, texts.elements ?? []) {
+                guard let bytes = text.bytes else { continue }
+                descriptions[digest] = read([WorkerAnnouncement.Model].self, bytes, of: digest)
             }
+        }
+        return announcements.map { $0.completed(from: descriptions) }
+    }
+
+    private func read<Message: Decodable>(_ type: Message.Type, _ json: ByteBuffer, of name: String) -> Message? {
+        do {
+            return try JSONDecoder().decode(type, from: Data(buffer: json))
+        } catch {
+            logger.debug("a worker can't be understood", metadata: ["worker": "\(name)", "error": "\(error)"])
+            return nil
         }
     }
 
-    private func loads(of models: [String]) async throws -> [String: QueueLoad] {
-        guard !models.isEmpty else { return [:] }
-        let replies = try await client.send(models.map { QueueScripts.load(of: $0, keys: keys) })
+    private func loads(of models: [String]) async throws -> [JobStream: QueueLoad] {
+        let streams = models.flatMap { model in Lane.allCases.map { JobStream(model: model, lane: $0) } }
+        guard !streams.isEmpty else { return [:] }
+        let replies = try await client.send(streams.map { QueueScripts.load(of: $0, keys: keys) })
         return Dictionary(
-            zip(models, replies).compactMap { model, reply in
-                guard let numbers = reply.elements?.compactMap(\.integer), numbers.count == 3 else { return nil }
-                return (model, QueueLoad(waiting: numbers[0], waitingBytes: numbers[1], running: numbers[2]))
-            },
+            zip(streams, replies).compactMap { stream, reply in QueueLoad(reply).map { (stream, $0) } },
             uniquingKeysWith: { first, _ in first }
         )
     }

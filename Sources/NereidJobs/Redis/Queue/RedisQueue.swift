@@ -27,7 +27,7 @@ public final class RedisQueue: JobQueue, Service {
     /// What was last seen of the queue.
     struct Snapshot: Sendable {
         var catalogue = RemoteCatalogue.empty
-        var loads: [String: QueueLoad] = [:]
+        var loads: [JobStream: QueueLoad] = [:]
         /// Why the queue can't be looked at.
         var obstacle: String? = "the queue has not been reached yet"
     }
@@ -36,7 +36,8 @@ public final class RedisQueue: JobQueue, Service {
     ///
     /// - Parameters:
     ///   - address: where Redis is.
-    ///   - limits: the most that may wait in front of each model, of all gateways together.
+    ///   - limits: the most that may wait in front of each model in the lane ``Lane/interactive``, of all gateways together. Who
+    ///     brings jobs of the lane ``Lane/bulk`` bounds them.
     ///   - settings: how the queue is kept.
     ///   - imaging: the threads that decode the pictures that are to be drawn on.
     ///   - decoding: what such a picture may cost.
@@ -67,9 +68,14 @@ public final class RedisQueue: JobQueue, Service {
     /// Why the queue can't be used at this moment; `nil` when it can.
     public var obstacle: String? { snapshot.withLock { $0.obstacle } }
 
-    /// How a model's jobs stood when the queue was last looked at.
+    /// How a model's jobs of the lane ``Lane/interactive`` stood when the queue was last looked at.
     public func load(of model: String) -> QueueLoad {
-        snapshot.withLock { $0.loads[model] ?? .idle }
+        load(of: model, in: .interactive)
+    }
+
+    /// How a model's jobs of one lane stood when the queue was last looked at.
+    public func load(of model: String, in lane: Lane) -> QueueLoad {
+        snapshot.withLock { $0.loads[JobStream(model: model, lane: lane)] ?? .idle }
     }
 
     /// Puts a job in the stream of its model and waits for a worker's answer; see ``JobQueue/submit(_:)``.
@@ -83,10 +89,11 @@ public final class RedisQueue: JobQueue, Service {
         guard left > .zero else { throw JobError.deadlinePassed(model: job.model.name, hadBegun: false) }
         let ticket = waiters.makeTicket(prefix: name)
         let entry = JobEntry(job, ticket: ticket, timeout: left, reply: keys.answers(to: name), keys: keys)
-        let model = job.model.name
+        let stream = JobStream(model: job.model.name, lane: job.lane)
+        let model = stream.model
         let alarm = Task {
             try await Task.sleep(until: job.deadline, clock: .continuous)
-            await self.giveUp(ticket, entry, model: model, isLate: true)
+            await self.giveUp(ticket, entry, in: stream, isLate: true)
         }
         defer { alarm.cancel() }
         let message = try await withTaskCancellationHandler {
@@ -97,10 +104,10 @@ public final class RedisQueue: JobQueue, Service {
                 guard job.deadline > .now else {
                     return waiters.answer(ticket, .failure(JobError.deadlinePassed(model: model, hadBegun: false)))
                 }
-                Task { await add(entry, ticket, job) }
+                Task { await add(entry, ticket, job, to: stream) }
             }
         } onCancel: {
-            Task { await giveUp(ticket, entry, model: model, isLate: false) }
+            Task { await giveUp(ticket, entry, in: stream, isLate: false) }
         }
         var answer = try message.answer(from: model)
         if job.keepsPicture { answer.picture = try await picture(of: job) }
@@ -109,16 +116,17 @@ public final class RedisQueue: JobQueue, Service {
 
     var keys: QueueKeys { settings.keys }
 
-    private func add(_ entry: JobEntry, _ ticket: String, _ job: Job) async {
-        let model = job.model.name
+    private func add(_ entry: JobEntry, _ ticket: String, _ job: Job, to stream: JobStream) async {
+        let model = stream.model
+        let limits = stream.lane == .interactive ? limits : QueueLimits(jobs: .max, bytes: .max)
         do {
             var commands: [RedisCommand] = []
             if let key = entry.pictureKey {
                 // It outlives the job's deadline, for a worker that has just begun.
-                let life = entry.timeout + settings.answerLife
+                let life = (entry.timeout ?? .zero) + settings.answerLife
                 commands.append(RedisCommand("SET", .text(key), .bytes(job.picture), "PX", .integer(life.milliseconds)))
             }
-            commands.append(QueueScripts.add(entry, model: model, limits: limits, keys: keys))
+            commands.append(QueueScripts.add(entry, to: stream, limits: limits, keys: keys))
             let replies = try await client.send(commands)
             for reply in replies {
                 guard case .error(let reason) = reply else { continue }
@@ -129,7 +137,7 @@ public final class RedisQueue: JobQueue, Service {
             switch replies[replies.count - 1] {
             case .bytes(let id):
                 if !waiters.admitted(ticket, as: String(buffer: id)) {
-                    await withdraw(entry, id: String(buffer: id), model: model)
+                    await withdraw(entry, id: String(buffer: id), from: stream)
                 }
             case .status("bytes"):
                 throw JobError.queueFull(
@@ -148,20 +156,22 @@ public final class RedisQueue: JobQueue, Service {
     }
 
     /// Nobody waits any more: the job is taken out of the queue if no worker has it.
-    private func giveUp(_ ticket: String, _ entry: JobEntry, model: String, isLate: Bool) async {
+    private func giveUp(_ ticket: String, _ entry: JobEntry, in stream: JobStream, isLate: Bool) async {
         guard let waiter = waiters.remove(ticket) else { return }
         var hadBegun = false
         if !isLate { waiter.continuation.resume(throwing: CancellationError()) }
-        if let id = waiter.id { hadBegun = await !withdraw(entry, id: id, model: model) }
+        if let id = waiter.id { hadBegun = await !withdraw(entry, id: id, from: stream) }
         if isLate {
-            waiter.continuation.resume(throwing: JobError.deadlinePassed(model: model, hadBegun: hadBegun))
+            waiter.continuation.resume(
+                throwing: JobError.deadlinePassed(model: stream.model, hadBegun: hadBegun)
+            )
         }
     }
 
     /// Whether the job was taken out of the queue before a worker had it, as far as can be told.
     @discardableResult
-    private func withdraw(_ entry: JobEntry, id: String, model: String) async -> Bool {
-        let reply = try? await client.send(QueueScripts.withdraw(entry, id: id, model: model, keys: keys))
+    private func withdraw(_ entry: JobEntry, id: String, from stream: JobStream) async -> Bool {
+        let reply = try? await client.send(QueueScripts.withdraw(entry, id: id, from: stream, keys: keys))
         return reply?.integer == 1
     }
 

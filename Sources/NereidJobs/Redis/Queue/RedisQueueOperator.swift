@@ -7,11 +7,13 @@ import NIOCore
 /// What an operator does with a queue in Redis: look at it, read dead letters, and put them back or throw them away.
 public final class RedisQueueOperator: Sendable {
     private let client: RedisClient
+    private let settings: RedisQueueSettings
     private let keys: QueueKeys
 
     /// Makes an operator of the queue at an address.
     public init(_ address: RedisAddress, settings: RedisQueueSettings = .init(), logger: Logger) {
         client = RedisClient(address, logger: logger)
+        self.settings = settings
         keys = settings.keys
     }
 
@@ -19,8 +21,10 @@ public final class RedisQueueOperator: Sendable {
     public struct ModelStatus: Sendable, Hashable {
         /// The model.
         public var model: String
-        /// Jobs that wait, the bytes of all pictures, and jobs that workers have.
+        /// Jobs of the lane ``Lane/interactive`` that wait, the bytes of all their pictures, and those that workers have.
         public var load: QueueLoad
+        /// The same of the lane ``Lane/bulk``.
+        public var bulk: QueueLoad
         /// Jobs that were given up.
         public var dead: Int
     }
@@ -43,14 +47,20 @@ public final class RedisQueueOperator: Sendable {
     public func status() async throws -> [ModelStatus] {
         let models = try await models()
         guard !models.isEmpty else { return [] }
-        let loads = try await client.send(models.map { QueueScripts.load(of: $0, keys: keys) })
+        func loads(_ lane: Lane) async throws -> [QueueLoad] {
+            let streams = models.map { JobStream(model: $0, lane: lane) }
+            let replies = try await client.send(streams.map { QueueScripts.load(of: $0, keys: keys) })
+            return try replies.map { QueueLoad(try $0.orThrow()) ?? .idle }
+        }
+        let (interactive, bulk) = (try await loads(.interactive), try await loads(.bulk))
         let dead = try await client.send(models.map { RedisCommand("XLEN", .text(keys.dead(of: $0))) })
         return try models.indices.map { index in
-            let numbers = try loads[index].orThrow().elements?.compactMap(\.integer) ?? []
-            let load =
-                numbers.count == 3
-                ? QueueLoad(waiting: numbers[0], waitingBytes: numbers[1], running: numbers[2]) : .idle
-            return ModelStatus(model: models[index], load: load, dead: try dead[index].orThrow().integer ?? 0)
+            ModelStatus(
+                model: models[index],
+                load: interactive[index],
+                bulk: bulk[index],
+                dead: try dead[index].orThrow().integer ?? 0
+            )
         }
     }
 
@@ -70,28 +80,27 @@ public final class RedisQueueOperator: Sendable {
         let reply = try await client.send(
             RedisCommand("XRANGE", .text(keys.dead(of: model)), "-", "+", "COUNT", .integer(most))
         )
-        return (reply.elements ?? []).compactMap(DeliveredJob.init).map { letter in
-            var values: [String: String] = [:]
-            for index in stride(from: 0, to: letter.fields.count - 1, by: 2) {
-                if let name = letter.fields[index].text, name != "picture" {
-                    values[name] = letter.fields[index + 1].text
-                }
-            }
+        return (reply.elements ?? []).compactMap(StreamEntry.init).map { letter in
+            let values = letter.values
             return DeadLetter(
                 id: letter.id,
-                request: values["request"] ?? values["job"] ?? "",
-                bytes: values["bytes"].flatMap(Int.init) ?? 0,
-                reason: values["reason"] ?? ""
+                request: (values["request"] ?? values["job"])?.text ?? "",
+                bytes: values["bytes"]?.integer ?? 0,
+                reason: values["reason"]?.text ?? ""
             )
         }
     }
 
-    /// Puts a dead letter into the queue again. Its requester was told long ago; nobody waits for the answer.
+    /// Puts a dead letter into the queue again.
+    ///
+    /// A requester was told of the error long ago: nobody waits for the answer. A bulk job that is still kept takes the error
+    /// back, is unfinished until the answer is there, and has it as a further result of the same picture.
     ///
     /// - Returns: whether there was such a letter.
     /// - Throws: ``RedisError``.
     public func retry(_ id: String, of model: String) async throws -> Bool {
-        try await client.send(QueueScripts.retry(id, model: model, keys: keys)).integer == 1
+        try await client.send(QueueScripts.retry(id, model: model, keptFor: settings.deadLife, keys: keys))
+            .integer == 1
     }
 
     /// Throws a model's dead letters away, with their pictures.
@@ -104,13 +113,9 @@ public final class RedisQueueOperator: Sendable {
         while true {
             let key = keys.dead(of: model)
             let reply = try await client.send(RedisCommand("XRANGE", .text(key), "-", "+", "COUNT", 100))
-            let letters = (reply.elements ?? []).compactMap(DeliveredJob.init)
+            let letters = (reply.elements ?? []).compactMap(StreamEntry.init)
             guard !letters.isEmpty else { return count }
-            let pictures = letters.flatMap { letter in
-                stride(from: 0, to: letter.fields.count - 1, by: 2).compactMap { index in
-                    letter.fields[index].text == "picture_key" ? letter.fields[index + 1].text : nil
-                }
-            }
+            let pictures = letters.compactMap { $0.values["picture_key"]?.text }
             if !pictures.isEmpty { try await client.send(RedisCommand(["UNLINK"] + pictures.map { .text($0) })) }
             try await client.send(RedisCommand(["XDEL", .text(key)] + letters.map { .text($0.id) }))
             count += letters.count
@@ -125,7 +130,7 @@ public final class RedisQueueOperator: Sendable {
     /// Every model that has or had jobs, without holding Redis up for long.
     private func models() async throws -> [String] {
         var models: Set<String> = []
-        let beginnings = [keys.jobs(of: ""), keys.dead(of: "")]
+        let beginnings = Lane.allCases.map { keys.jobs(JobStream(model: "", lane: $0)) } + [keys.dead(of: "")]
         for beginning in beginnings {
             var cursor = "0"
             repeat {

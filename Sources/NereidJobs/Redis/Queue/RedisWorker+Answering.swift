@@ -7,7 +7,7 @@ import NereidModels
 extension RedisWorker {
     /// Runs jobs of one model, stores their answers and lets go of them.
     func work(on jobs: [DeliveredJob], of model: ServedModel) async {
-        defer { hand.release(jobs.map(\.id), of: model.name) }
+        defer { hand.release(jobs) }
         let ready: [ReadyJob]
         do {
             ready = try await prepare(jobs, for: model)
@@ -19,13 +19,13 @@ extension RedisWorker {
         // Who is stopped in the middle has no answers; other workers will.
         guard !Task.isCancelled else { return }
         for (ready, answer) in zip(ready, answers) {
-            await store(answer.map { $0.waited(ready.waited) }, entry: ready.entry, id: ready.id, of: model.name)
+            await store(answer.map { $0.waited(ready.waited) }, to: ready.delivery, entry: ready.entry)
         }
     }
 
     /// A job whose picture is here.
     private struct ReadyJob {
-        let id: String
+        let delivery: DeliveredJob
         let entry: JobEntry
         let job: Job
         /// How long it stood in the queue.
@@ -39,51 +39,65 @@ extension RedisWorker {
             do throws(MalformedEntry) {
                 entries.append((job, try JobEntry(fields: job.fields)))
             } catch {
-                await bury(job, of: model.name, because: .workerFailed(model: model.name, reason: "\(error)"))
+                await bury(job, because: .workerFailed(model: model.name, reason: "\(error)"))
             }
         }
         guard !entries.isEmpty else { return [] }
-        let fetches = entries.compactMap { $0.1.pictureKey.map { RedisCommand("GET", .text($0)) } }
+        let questions = entries.flatMap { _, entry in
+            (entry.record.map { [RedisCommand("EXISTS", .text($0))] } ?? [])
+                + (entry.pictureKey.map { [RedisCommand("GET", .text($0))] } ?? [])
+        }
         // Redis' own clock counts: those of gateways and workers need not agree.
-        var replies = try await client.send([RedisCommand("TIME")] + fetches)[...]
+        var replies = try await client.send([RedisCommand("TIME")] + questions)[...]
         let now = replies.removeFirst().elements?.compactMap(\.integer) ?? []
         var ready: [ReadyJob] = []
-        for (job, entry) in entries {
+        for (delivery, entry) in entries {
+            let isWanted = entry.record == nil || replies.removeFirst() != .integer(0)
             let picture: ByteBuffer?
             switch entry.picture {
             case .inline(let bytes): picture = bytes
             case .key: picture = replies.removeFirst().bytes
             }
             let waited =
-                now.count == 2 ? job.added.map { waiting(since: $0, seconds: now[0], microseconds: now[1]) } : nil
-            let left = entry.timeout - (waited ?? .zero)
-            if left <= .zero {
-                await store(
-                    .failure(JobError.deadlinePassed(model: model.name, hadBegun: false)),
-                    entry: entry,
-                    id: job.id,
-                    of: model.name
-                )
+                now.count == 2
+                ? delivery.added.map { waiting(since: $0, seconds: now[0], microseconds: now[1]) } ?? .zero : .zero
+            let left = entry.timeout.map { $0 - waited }
+            if !isWanted {
+                // Its bulk job was deleted: storing an answer only removes it.
+                await store(.failure(CancellationError()), to: delivery, entry: entry)
+            } else if let left, left <= .zero {
+                await giveUpLate(delivery, entry, of: model.name)
             } else if let picture {
                 let work = Job(
                     id: entry.request,
                     model: model,
                     picture: picture,
                     options: entry.options,
-                    deadline: .now + left
+                    deadline: .now + (left ?? settings.bulkPatience),
+                    lane: delivery.stream.lane
                 )
-                ready.append(ReadyJob(id: job.id, entry: entry, job: work, waited: waited ?? .zero))
+                ready.append(ReadyJob(delivery: delivery, entry: entry, job: work, waited: waited))
             } else {
                 let reason = "its picture is not in Redis any more"
                 await store(
                     .failure(JobError.workerFailed(model: model.name, reason: reason)),
-                    entry: entry,
-                    id: job.id,
-                    of: model.name
+                    to: delivery,
+                    entry: entry
                 )
             }
         }
         return ready
+    }
+
+    /// A job whose deadline has passed is not run. One that two workers or more have ended with is kept for people to look at:
+    /// a short deadline is not to hide a picture that ends workers. One end alone proves nothing.
+    private func giveUpLate(_ delivery: DeliveredJob, _ entry: JobEntry, of model: String) async {
+        if delivery.losses >= 2 {
+            await bury(delivery, because: .abandoned(model: model, deliveries: delivery.losses))
+        } else {
+            let error = JobError.deadlinePassed(model: model, hadBegun: false)
+            await store(.failure(error), to: delivery, entry: entry)
+        }
     }
 
     private func waiting(since added: Int, seconds: Int, microseconds: Int) -> Duration {
@@ -92,51 +106,63 @@ extension RedisWorker {
     }
 
     /// Stores an answer; tries again while Redis can't be reached, for as long as somebody may wait for it.
-    private func store(_ answer: Result<JobAnswer, any Error>, entry: JobEntry, id: String, of model: String) async {
+    private func store(
+        _ answer: Result<JobAnswer, any Error>,
+        to delivery: DeliveredJob,
+        entry: JobEntry
+    ) async {
         let command = QueueScripts.finish(
             entry,
-            id: id,
-            model: model,
-            answer: message(answer),
+            id: delivery.id,
+            in: delivery.stream,
+            answer: stored(answer),
             keptFor: settings.answerLife,
             keys: keys
         )
-        await insist(on: command, model: model, id: id)
+        await insist(on: command, for: delivery)
     }
 
-    private func message(_ answer: Result<JobAnswer, any Error>) -> ByteBuffer {
+    private func stored(_ answer: Result<JobAnswer, any Error>) -> StoredAnswer {
         do {
             switch answer {
-            case .success(let answer): return try AnswerMessage(answer).json()
-            case .failure(let error): return try AnswerMessage(FailureMessage(error)).json()
+            case .success(let answer):
+                return StoredAnswer(json: try AnswerMessage(answer).json(), isError: false)
+            case .failure(let error):
+                return StoredAnswer(json: try AnswerMessage(FailureMessage(error)).json(), isError: true)
             }
         } catch {
-            return ByteBuffer(string: #"{"error":{"code":"failed","detail":"its numbers have no form in JSON"}}"#)
+            return StoredAnswer(
+                json: ByteBuffer(string: #"{"error":{"code":"failed","detail":"its numbers have no form in JSON"}}"#),
+                isError: true
+            )
         }
     }
 
     /// Moves a job to the dead letters, and tells its requester.
-    func bury(_ job: DeliveredJob, of model: String, because error: JobError) async {
+    func bury(_ job: DeliveredJob, because error: JobError) async {
         let entry = (try? JobEntry(fields: job.fields)) ?? JobEntry(unreadable: job)
         logger.error(
             "a job is given up",
-            metadata: ["model": "\(model)", "entry": "\(job.id)", "request": "\(entry.request)", "error": "\(error)"]
+            metadata: [
+                "model": "\(job.stream.model)", "entry": "\(job.id)", "request": "\(entry.request)",
+                "error": "\(error)",
+            ]
         )
         let command = QueueScripts.bury(
             entry,
             id: job.id,
-            model: model,
+            in: job.stream,
             reason: error.description,
-            answer: message(.failure(error)),
+            answer: stored(.failure(error)),
             keptFor: settings.answerLife,
             lettersKeptFor: settings.deadLife,
             keys: keys
         )
-        await insist(on: command, model: model, id: job.id)
+        await insist(on: command, for: job)
     }
 
     /// Sends what may be sent twice until it has arrived.
-    private func insist(on command: RedisCommand, model: String, id: String) async {
+    private func insist(on command: RedisCommand, for job: DeliveredJob) async {
         var backOff = BackOff()
         let end = ContinuousClock.now + .seconds(30)
         while true {
@@ -148,7 +174,7 @@ extension RedisWorker {
                 guard mayPass, ContinuousClock.now < end, !Task.isCancelled else {
                     return logger.error(
                         "an answer can't be stored; another worker will do the job again",
-                        metadata: ["model": "\(model)", "entry": "\(id)", "error": "\(error)"]
+                        metadata: ["model": "\(job.stream.model)", "entry": "\(job.id)", "error": "\(error)"]
                     )
                 }
                 try? await Task.sleep(for: backOff.next())
@@ -160,18 +186,15 @@ extension RedisWorker {
 extension JobEntry {
     /// What can be told of an entry that is no job.
     fileprivate init(unreadable job: DeliveredJob) {
-        var values: [String: String] = [:]
-        for index in stride(from: 0, to: job.fields.count - 1, by: 2) {
-            if let name = job.fields[index].text { values[name] = job.fields[index + 1].text }
-        }
+        let values = Dictionary(fields: job.fields)
         self.init(
-            job: values["job"] ?? job.id,
-            request: values["request"] ?? "",
+            job: values["job"]?.text ?? job.id,
+            request: values["request"]?.text ?? "",
             options: .init(),
-            timeout: .zero,
-            reply: values["reply"],
-            bytes: values["bytes"].flatMap(Int.init) ?? 0,
-            picture: values["picture_key"].map { .key($0) } ?? .inline(ByteBuffer())
+            reply: values["reply"]?.text,
+            record: values["record"]?.text,
+            bytes: values["bytes"]?.integer ?? 0,
+            picture: values["picture_key"]?.text.map { .key($0) } ?? .inline(ByteBuffer())
         )
     }
 }

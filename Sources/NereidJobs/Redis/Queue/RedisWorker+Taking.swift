@@ -5,14 +5,16 @@ import NereidModels
 
 /// An entry of a stream in the hands of a worker.
 struct DeliveredJob: Sendable {
+    let stream: JobStream
     let id: String
     let fields: [RedisReply]
+    /// How many workers have ended while they had it.
+    var losses = 0
 
     /// `nil` when it is not there any more.
-    init?(_ reply: RedisReply) {
-        guard let parts = reply.elements, parts.count == 2, let id = parts[0].text, let fields = parts[1].elements
-        else { return nil }
-        (self.id, self.fields) = (id, fields)
+    init?(_ reply: RedisReply, of stream: JobStream) {
+        guard let entry = StreamEntry(reply) else { return nil }
+        (self.stream, id, fields) = (stream, entry.id, entry.fields)
     }
 
     /// When it was added, by Redis' clock, in milliseconds since 1970.
@@ -46,41 +48,67 @@ extension RedisWorker {
     }
 
     private func takeJobs(of name: String, on connection: RedisConnection) async throws {
+        // Bulk jobs that came along with interactive ones: they wait as they would in Redis.
+        var aside: [DeliveredJob] = []
+        // Those that are not run here are not to be kept from others.
+        defer { hand.release(aside) }
         while !Task.isCancelled, let model = model(named: name) {
-            guard let jobs = try await nextJobs(of: model, on: connection) else { return }
-            if !jobs.isEmpty { await work(on: jobs, of: model) }
+            guard let jobs = try await nextJobs(of: model, on: connection, waits: aside.isEmpty) else { break }
+            aside += jobs.filter { $0.stream.lane == .bulk }
+            let first = jobs.filter { $0.stream.lane == .interactive }
+            if !first.isEmpty {
+                await work(on: first, of: model)
+            } else if !aside.isEmpty {
+                await work(on: aside, of: model)
+                aside = []
+            }
         }
+        if !aside.isEmpty, !Task.isCancelled, let model = model(named: name) { await work(on: aside, of: model) }
     }
 
     /// Jobs, none when none came in time, `nil` when no more are to be taken.
-    private func nextJobs(of model: ServedModel, on connection: RedisConnection) async throws -> [DeliveredJob]? {
+    ///
+    /// Bulk jobs are looked for only when no interactive one is there; both are waited for at once. What comes between these two
+    /// steps may bring jobs of both.
+    private func nextJobs(
+        of model: ServedModel,
+        on connection: RedisConnection,
+        waits: Bool
+    ) async throws -> [DeliveredJob]? {
         guard hand.beginReading(connection.number) else { return nil }
         var jobs: [DeliveredJob] = []
-        defer { hand.endReading(connection.number, holding: jobs.map(\.id), of: model.name) }
-        let reply = try await connection.send(
+        defer { hand.endReading(connection.number, of: model.name, holding: jobs) }
+        jobs = try await read([.interactive], of: model, on: connection, waits: false)
+        if jobs.isEmpty, waits, !hand.isStopping {
+            jobs = try await read([.interactive, .bulk], of: model, on: connection, waits: true)
+        }
+        return jobs
+    }
+
+    private func read(
+        _ lanes: [Lane],
+        of model: ServedModel,
+        on connection: RedisConnection,
+        waits: Bool
+    ) async throws -> [DeliveredJob] {
+        let streams = lanes.map { JobStream(model: model.name, lane: $0) }
+        let wait: [RedisCommand.Argument] = waits ? ["BLOCK", .integer(settings.longestRead.milliseconds)] : []
+        let words: [RedisCommand.Argument] =
             [
-                RedisCommand(
-                    "XREADGROUP",
-                    "GROUP",
-                    .text(QueueKeys.group),
-                    .text(name),
-                    "COUNT",
-                    .integer(max(1, model.vision.maxBatch)),
-                    "BLOCK",
-                    .integer(settings.longestRead.milliseconds),
-                    "STREAMS",
-                    .text(keys.jobs(of: model.name)),
-                    ">"
-                )
-            ],
-            blocking: settings.longestRead
-        )[0]
+                "XREADGROUP", "GROUP", .text(QueueKeys.group), .text(name), "COUNT",
+                .integer(max(1, model.vision.maxBatch)),
+            ] + wait + ["STREAMS"] + streams.map { .text(keys.jobs($0)) } + streams.map { _ in ">" }
+        let reply = try await connection.send([RedisCommand(words)], blocking: waits ? settings.longestRead : .zero)[0]
         if isWithoutGroup(reply) {
-            try await makeGroup(of: model.name)
+            for stream in streams { try await makeGroup(of: stream) }
             return []
         }
-        jobs = (try reply.orThrow().elements?.first?.elements?.last?.elements ?? []).compactMap(DeliveredJob.init)
-        return jobs
+        return (try reply.orThrow().elements ?? []).flatMap { part -> [DeliveredJob] in
+            guard let parts = part.elements, parts.count == 2, let key = parts[0].text,
+                let stream = streams.first(where: { keys.jobs($0) == key })
+            else { return [] }
+            return (parts[1].elements ?? []).compactMap { DeliveredJob($0, of: stream) }
+        }
     }
 
     /// The stream is not there, or not any more.
@@ -89,67 +117,77 @@ extension RedisWorker {
         return reason.hasPrefix("NOGROUP") || reason.hasPrefix("UNBLOCKED")
     }
 
-    private func makeGroup(of model: String) async throws {
+    private func makeGroup(of stream: JobStream) async throws {
         let reply = try await client.send([
-            RedisCommand("XGROUP", "CREATE", .text(keys.jobs(of: model)), .text(QueueKeys.group), "0", "MKSTREAM")
+            RedisCommand("XGROUP", "CREATE", .text(keys.jobs(stream)), .text(QueueKeys.group), "0", "MKSTREAM")
         ])[0]
         if case .error(let reason) = reply, !reason.hasPrefix("BUSYGROUP") { throw RedisError.refused(reason) }
     }
 
-    /// Takes jobs of workers that say nothing of them any more.
+    /// Takes jobs of workers that say nothing of them any more, interactive ones first.
     ///
     /// Each is run alone: if it is what ended the other worker, no other job has to suffer for it again.
     func takeOver(_ name: String) async {
+        let streams = [Lane.interactive, .bulk].map { JobStream(model: name, lane: $0) }
         while !hand.isStopping, !Task.isCancelled, model(named: name) != nil {
             await hand.sleep(atMost: settings.pulse * 2)
             do {
-                while !hand.isStopping, let model = model(named: name), let job = try await lostJob(of: name) {
-                    let deliveries = try await deliveries(of: job, model: name)
-                    hand.hold(job.id, of: name)
-                    if deliveries > settings.deliveries {
-                        await bury(job, of: name, because: .abandoned(model: name, deliveries: settings.deliveries))
-                        hand.release([job.id], of: name)
+                while !hand.isStopping, let model = model(named: name), let job = try await lostJob(of: streams) {
+                    hand.hold(job)
+                    if job.losses >= settings.deliveries {
+                        await bury(job, because: .abandoned(model: name, deliveries: job.losses))
+                        hand.release([job])
                     } else {
                         logger.notice(
                             "a job is taken over from a worker that has gone",
-                            metadata: ["model": "\(name)", "entry": "\(job.id)", "delivery": "\(deliveries)"]
+                            metadata: ["model": "\(name)", "entry": "\(job.id)", "losses": "\(job.losses)"]
                         )
                         await work(on: [job], of: model)
                     }
                 }
-                try await forgetIdleWorkers(of: name)
+                for stream in streams { try await forgetIdleWorkers(of: stream) }
             } catch {
                 logger.debug("lost jobs can't be looked for", metadata: ["model": "\(name)", "error": "\(error)"])
             }
         }
     }
 
-    private func lostJob(of model: String) async throws -> DeliveredJob? {
+    private func lostJob(of streams: [JobStream]) async throws -> DeliveredJob? {
+        for stream in streams {
+            if let job = try await lostJob(of: stream) { return job }
+        }
+        return nil
+    }
+
+    private func lostJob(of stream: JobStream) async throws -> DeliveredJob? {
         // Redis looks at a few jobs in workers' hands at a time, and says where to look on.
         var cursor = "0-0"
         repeat {
             let words: [RedisCommand.Argument] = [
-                "XAUTOCLAIM", .text(keys.jobs(of: model)), .text(QueueKeys.group), .text(name),
+                "XAUTOCLAIM", .text(keys.jobs(stream)), .text(QueueKeys.group), .text(name),
                 .integer(settings.claimAfter.milliseconds), .text(cursor), "COUNT", 1,
             ]
             let reply = try await client.send([RedisCommand(words)])[0]
             if isWithoutGroup(reply) {
-                try await makeGroup(of: model)
+                try await makeGroup(of: stream)
                 return nil
             }
             let parts = try reply.orThrow().elements ?? []
             guard parts.count >= 2 else { return nil }
-            if let job = parts[1].elements?.compactMap(DeliveredJob.init).first { return job }
+            if var job = parts[1].elements?.compactMap({ DeliveredJob($0, of: stream) }).first {
+                job.losses = try await deliveries(of: job) - 1
+                return job
+            }
             cursor = parts[0].text ?? "0-0"
         } while cursor != "0-0"
         return nil
     }
 
-    private func deliveries(of job: DeliveredJob, model: String) async throws -> Int {
+    private func deliveries(of job: DeliveredJob) async throws -> Int {
         let reply = try await client.send(
             RedisCommand(
                 "XPENDING",
-                .text(keys.jobs(of: model)),
+                .text(keys.jobs(job.stream)),
                 .text(QueueKeys.group),
                 .text(job.id),
                 .text(job.id),
@@ -160,22 +198,18 @@ extension RedisWorker {
     }
 
     /// Workers that were killed leave their names behind.
-    private func forgetIdleWorkers(of model: String) async throws {
+    private func forgetIdleWorkers(of stream: JobStream) async throws {
         let reply = try await client.send([
-            RedisCommand("XINFO", "CONSUMERS", .text(keys.jobs(of: model)), .text(QueueKeys.group))
+            RedisCommand("XINFO", "CONSUMERS", .text(keys.jobs(stream)), .text(QueueKeys.group))
         ])[0]
         var commands: [RedisCommand] = []
         for consumer in reply.elements ?? [] {
-            let fields = consumer.elements ?? []
-            var values: [String: RedisReply] = [:]
-            for index in stride(from: 0, to: fields.count - 1, by: 2) {
-                if let field = fields[index].text { values[field] = fields[index + 1] }
-            }
+            let values = Dictionary(fields: consumer.elements ?? [])
             // Hands read anew every few seconds, so that nobody who is there is idle for minutes.
             if let other = values["name"]?.text, values["pending"]?.integer == 0,
                 let idle = values["idle"]?.integer, idle > 600_000
             {
-                commands.append(QueueScripts.forget(other, model: model, keys: keys))
+                commands.append(QueueScripts.forget(other, in: stream, keys: keys))
             }
         }
         if !commands.isEmpty { _ = try await client.send(commands) }

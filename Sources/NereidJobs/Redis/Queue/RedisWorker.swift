@@ -77,6 +77,7 @@ public final class RedisWorker: Service {
             await withTaskGroup(of: Void.self) { group in
                 var lanes: Set<String> = []
                 var backOff = BackOff()
+                var description: WorkerDescription?
                 while !hand.isStopping {
                     let served = models()
                     for model in served where lanes.insert(model.name).inserted {
@@ -88,7 +89,7 @@ public final class RedisWorker: Service {
                     // Hands of models that are gone end by themselves.
                     lanes.formIntersection(served.map(\.name))
                     do {
-                        try await announce(served)
+                        try await announce(served, describedBy: &description)
                         backOff.reset()
                         await hand.sleep(atMost: settings.pulse)
                     } catch {
@@ -113,23 +114,44 @@ public final class RedisWorker: Service {
         client.shutDown()
     }
 
-    private func announce(_ served: [ServedModel]) async throws {
-        let models = served.map { WorkerAnnouncement.Model($0, running: hand.count(of: $0.name)) }
-        let announcement = WorkerAnnouncement(worker: name, host: host, software: software, models: models)
-        let life = settings.workerLife.milliseconds
+    /// Says that this worker is there, and that it works on what it has.
+    ///
+    /// - Parameter description: what it has said of its models. That is said again only when it changes or is gone.
+    private func announce(_ served: [ServedModel], describedBy description: inout WorkerDescription?) async throws {
+        let models = served.map { WorkerAnnouncement.Model($0) }
+        let now = try description.flatMap { $0.models == models ? $0 : nil } ?? WorkerDescription(models)
+        let announcement = WorkerAnnouncement(
+            worker: name,
+            host: host,
+            software: software,
+            description: now.digest,
+            running: Dictionary(served.map { ($0.name, hand.count(of: $0.name)) }) { first, _ in first }
+        )
+        let key = RedisCommand.Argument.text(keys.description(now.digest))
+        let life = RedisCommand.Argument.integer(settings.descriptionLife.milliseconds)
+        let said = RedisCommand("SET", key, .bytes(now.json), "PX", life)
         let commands = [
+            description == now ? RedisCommand("PEXPIRE", key, life) : said,
             RedisCommand("SADD", .text(keys.workers), .text(name)),
-            RedisCommand("SET", .text(keys.worker(name)), .bytes(try announcement.json()), "PX", .integer(life)),
+            RedisCommand(
+                "SET",
+                .text(keys.worker(name)),
+                .bytes(try announcement.json()),
+                "PX",
+                .integer(settings.workerLife.milliseconds)
+            ),
         ]
         let replies = try await client.send(commands + claimsOfHeldJobs())
         for reply in replies.prefix(commands.count) { _ = try reply.orThrow() }
+        if replies[0] == .integer(0) { try await client.send(said) }
+        description = now
     }
 
     /// Commands that say that the jobs in hand are being worked on, without counting as deliveries.
     private func claimsOfHeldJobs() -> [RedisCommand] {
-        hand.ids.map { model, ids in
+        hand.ids.map { stream, ids in
             RedisCommand(
-                ["XCLAIM", .text(keys.jobs(of: model)), .text(QueueKeys.group), .text(name), 0]
+                ["XCLAIM", .text(keys.jobs(stream)), .text(QueueKeys.group), .text(name), 0]
                     + ids.map { .text($0) } + ["IDLE", 0, "JUSTID"]
             )
         }
@@ -160,7 +182,7 @@ public final class RedisWorker: Service {
             RedisCommand("SREM", .text(keys.workers), .text(name)),
             RedisCommand("UNLINK", .text(keys.worker(name))),
         ]
-        for model in hand.models { commands.append(QueueScripts.forget(name, model: model, keys: keys)) }
+        for stream in hand.streams { commands.append(QueueScripts.forget(name, in: stream, keys: keys)) }
         _ = try? await client.send(commands)
     }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Nereid: a vision model server.
 
+import Crypto
 import Foundation
 import NIOCore
 import NIOFoundationCompat
@@ -8,12 +9,18 @@ public import NereidModels
 import NereidVision
 
 /// What a worker says of itself, again and again, as JSON; docs/queue.md describes it.
+///
+/// Its models, with their labels, stand in it, or under a key of their own that is named by what they are.
 struct WorkerAnnouncement: Codable, Sendable, Hashable {
     /// Tells this worker from all others, for ever.
     var worker: String
     var host: String
     var software: String
-    var models: [Model]
+    var models: [Model]?
+    /// The digest of the models, when they stand elsewhere.
+    var description: String?
+    /// Jobs that it has, by model, when the models stand elsewhere.
+    var running: [String: Int]?
 
     struct Model: Codable, Sendable, Hashable {
         var name: String
@@ -43,13 +50,46 @@ struct WorkerAnnouncement: Codable, Sendable, Hashable {
         (self.worker, self.host, self.software, self.models) = (worker, host, software, models)
     }
 
+    init(worker: String, host: String, software: String, description: String, running: [String: Int]) {
+        (self.worker, self.host, self.software) = (worker, host, software)
+        (self.description, self.running) = (description, running)
+    }
+
     init(json: ByteBuffer) throws {
         self = try JSONDecoder().decode(Self.self, from: Data(buffer: json))
+    }
+
+    /// The same with its models, if they are known.
+    func completed(from descriptions: [String: [Model]]) -> WorkerAnnouncement {
+        guard models == nil, let description, let models = descriptions[description] else { return self }
+        var completed = self
+        completed.models = models.map { model in
+            var model = model
+            model.running = running?[model.name]
+            return model
+        }
+        return completed
+    }
+}
+
+/// What a worker says of its models, with a name that tells what it says.
+struct WorkerDescription: Sendable, Hashable {
+    let models: [WorkerAnnouncement.Model]
+    let json: ByteBuffer
+    let digest: String
+
+    init(_ models: [WorkerAnnouncement.Model]) throws {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = .sortedKeys
+        let data = try encoder.encode(models)
+        self.models = models
+        json = ByteBuffer(data: data)
+        digest = SHA256.hash(data: data).prefix(16).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
     }
 }
 
 extension WorkerAnnouncement.Model {
-    init(_ model: ServedModel, running: Int) {
+    init(_ model: ServedModel) {
         let vision = model.vision
         self.init(
             name: model.name,
@@ -60,7 +100,6 @@ extension WorkerAnnouncement.Model {
             engine: vision.session.engineName,
             device: vision.session.device.description,
             instances: vision.session.instances,
-            running: running,
             ignoresOrientation: vision.ignoresOrientation
         )
     }
@@ -81,7 +120,7 @@ public struct RemoteCatalogue: Sendable, Hashable {
     init(_ announcements: [WorkerAnnouncement], recent: [RemoteModel] = []) {
         var models: [String: RemoteModel] = [:]
         for announcement in announcements.sorted(by: { $0.worker < $1.worker }) {
-            for model in announcement.models {
+            for model in announcement.models ?? [] {
                 guard let task = VisionTask(rawValue: model.task), !model.name.isEmpty else { continue }
                 let server = RemoteModel.Server(
                     worker: announcement.worker,

@@ -114,6 +114,45 @@ struct LostJobsTests {
         }
     }
 
+    @Test(
+        "whose deadline has passed are dead letters when two workers have ended with them, and only late when one has",
+        arguments: [(["first"], 0), (["first", "second"], 1)]
+    )
+    func latePoison(deaths: [String], letters: Int) async throws {
+        let server = try await RedisServer()
+        defer { server.kill() }
+        let client = try RedisClientTests.client(server.url)
+        try await Self.makeGroup(client)
+        let entry = JobEntry(
+            job: "1",
+            request: "r-1",
+            options: .init(),
+            timeout: .milliseconds(1),
+            reply: "r",
+            bytes: 1,
+            picture: .inline(ByteBuffer(string: "x"))
+        )
+        let stream = JobStream(model: "blocks-v8", lane: .interactive)
+        try await client.send(QueueScripts.add(entry, to: stream, limits: .init(), keys: QueueKeys()))
+        try await Self.takeAndDie(client, as: deaths[0])
+        for name in deaths.dropFirst() {
+            try await client.send(
+                RedisCommand("XAUTOCLAIM", "nereid:jobs:blocks-v8", "workers", .text(name), 0, "0-0", "COUNT", 1)
+            )
+        }
+        let model = try await Fixtures.served("blocks-v8")
+        try await RedisQueueTests.running([try RedisQueueTests.worker(server, model)]) {
+            try await RedisQueueTests.until { try await client.send(RedisCommand("XLEN", "r")) == .integer(1) }
+        }
+        #expect(try await client.send(RedisCommand("XLEN", "nereid:dead:blocks-v8")) == .integer(letters))
+        let reply = try await client.send(RedisCommand("XRANGE", "r", "-", "+"))
+        let json = try #require(reply.elements?.first.flatMap(StreamEntry.init)?.values["answer"]?.bytes)
+        let expected: JobError =
+            letters == 0
+            ? .deadlinePassed(model: "m", hadBegun: false) : .abandoned(model: "m", deliveries: deaths.count)
+        #expect(throws: expected) { try AnswerMessage(json: json).answer(from: "m") }
+    }
+
     @Test("that are no jobs are given up at once")
     func malformed() async throws {
         let server = try await RedisServer()
@@ -128,7 +167,7 @@ struct LostJobsTests {
         #expect(try await client.send(RedisCommand("XLEN", "nereid:dead:blocks-v8")) == .integer(1))
         let answer = try await client.send(RedisCommand("XRANGE", "r", "-", "+"))
         let json = try #require(answer.elements?.first?.elements?.last?.elements?.last?.text)
-        #expect(json.contains("timeout_ms") && json.contains("docs/queue.md"))
+        #expect(json.contains("picture") && json.contains("docs/queue.md"))
     }
 
     @Test("are answered once, whoever finishes first")
@@ -137,6 +176,7 @@ struct LostJobsTests {
         defer { server.kill() }
         let client = try RedisClientTests.client(server.url)
         let keys = QueueKeys()
+        let stream = JobStream(model: "m", lane: .interactive)
         let entry = JobEntry(
             job: "1",
             request: "1",
@@ -146,12 +186,12 @@ struct LostJobsTests {
             bytes: 1,
             picture: .inline(ByteBuffer(string: "x"))
         )
-        let id = try await client.send(QueueScripts.add(entry, model: "m", limits: .init(), keys: keys)).text
+        let id = try await client.send(QueueScripts.add(entry, to: stream, limits: .init(), keys: keys)).text
         let finish = QueueScripts.finish(
             entry,
             id: try #require(id),
-            model: "m",
-            answer: ByteBuffer(string: "{}"),
+            in: stream,
+            answer: StoredAnswer(json: ByteBuffer(string: "{}"), isError: false),
             keptFor: .seconds(9),
             keys: keys
         )

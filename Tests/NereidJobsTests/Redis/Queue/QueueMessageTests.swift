@@ -148,6 +148,8 @@ struct QueueMessageTests {
         )
         entry.picture = .inline(ByteBuffer(bytes: [0, 255]))
         entry.reply = nil
+        entry.record = "nereid:job:1"
+        entry.timeout = nil
         entry.options = .init()
         #expect(try JobEntry(fields: Self.replies(entry)) == entry)
     }
@@ -155,7 +157,7 @@ struct QueueMessageTests {
     @Test(
         "that are no jobs are refused, naming the field",
         arguments: [
-            ("job", nil), ("timeout_ms", nil), ("timeout_ms", "soon"), ("timeout_ms", "-1"), ("options", "x"),
+            ("job", nil), ("timeout_ms", "soon"), ("timeout_ms", "-1"), ("options", "x"),
             ("options", #"{"confidence":2}"#), ("options", #"{"max_detections":0}"#),
         ] as [(String, String?)]
     )
@@ -198,11 +200,35 @@ struct QueueMessageTests {
         #expect(throws: VisionError.self) { try JobModel.remote(model).classIDs(named: ["whale"]) }
         #expect(throws: ModelsError.notFound(name: "x", served: ["reef"])) { try catalogue.model(named: "x") }
         #expect(try WorkerAnnouncement(json: old.json()) == old)
+        #expect(old.completed(from: [:]) == old)
         // Those who have gone may come back: their models take jobs, but are not listed.
         let later = RemoteCatalogue([], recent: catalogue.models)
         #expect(later.models.isEmpty && later.recent.map(\.name) == ["reef"])
         #expect(try later.model(named: "sea").workers.isEmpty)
         #expect(RemoteCatalogue([old], recent: catalogue.models).recent.isEmpty)
+    }
+
+    @Test("of workers may have their models elsewhere, by a name that tells what they are")
+    func descriptions() throws {
+        let models = [WorkerAnnouncement.Model(name: "reef", task: "detect", labels: ["urchin"])]
+        let description = try WorkerDescription(models)
+        #expect(try WorkerDescription(models) == description)
+        #expect(
+            try WorkerDescription([.init(name: "reef", task: "detect", labels: ["star"])]).digest != description.digest
+        )
+        #expect(description.digest.count == 32)
+        let said = WorkerAnnouncement(
+            worker: "a",
+            host: "one",
+            software: "nereid 1",
+            description: description.digest,
+            running: ["reef": 3]
+        )
+        let back = try WorkerAnnouncement(json: said.json())
+        #expect(back == said && RemoteCatalogue([back]).models.isEmpty)
+        let catalogue = RemoteCatalogue([back.completed(from: [description.digest: models])])
+        #expect(catalogue.models.map(\.labels.names) == [["urchin"]])
+        #expect(catalogue.models.first?.workers.map(\.running) == [3])
     }
 
     @Test("of what Redis is and is not, with what to do")

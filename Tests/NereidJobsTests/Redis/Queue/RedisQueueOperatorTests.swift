@@ -14,6 +14,7 @@ struct RedisQueueOperatorTests {
         defer { server.kill() }
         let client = try RedisClientTests.client(server.url)
         let keys = QueueKeys()
+        let stream = JobStream(model: "reef", lane: .interactive)
         let person = RedisQueueOperator(try server.address(), logger: RedisClientTests.quiet)
         #expect(try await person.status().isEmpty)
         for number in 1...3 {
@@ -27,14 +28,14 @@ struct RedisQueueOperatorTests {
                 picture: .key(keys.picture(of: "a-\(number)"))
             )
             try await client.send(RedisCommand("SET", .text(keys.picture(of: "a-\(number)")), "bytes", "PX", 9000))
-            let added = try await client.send(QueueScripts.add(entry, model: "reef", limits: .init(), keys: keys))
+            let added = try await client.send(QueueScripts.add(entry, to: stream, limits: .init(), keys: keys))
             guard number > 1 else { continue }
             let bury = QueueScripts.bury(
                 entry,
                 id: try #require(added.text),
-                model: "reef",
+                in: stream,
                 reason: "it was too dark",
-                answer: ByteBuffer(string: "{}"),
+                answer: StoredAnswer(json: ByteBuffer(string: "{}"), isError: true),
                 keptFor: .seconds(9),
                 lettersKeptFor: .seconds(900),
                 keys: keys
@@ -42,7 +43,7 @@ struct RedisQueueOperatorTests {
             #expect(try await client.send(bury) == .integer(1))
         }
         let load = QueueLoad(waiting: 1, waitingBytes: 5, running: 0)
-        #expect(try await person.status() == [.init(model: "reef", load: load, dead: 2)])
+        #expect(try await person.status() == [.init(model: "reef", load: load, bulk: .idle, dead: 2)])
         let letters = try await person.deadLetters(of: "reef")
         #expect(letters.map(\.request) == ["request 2", "request 3"])
         #expect(letters.map(\.reason) == ["it was too dark", "it was too dark"])
@@ -51,9 +52,9 @@ struct RedisQueueOperatorTests {
         #expect(try await person.retry(letters[0].id, of: "reef"))
         #expect(try await !person.retry(letters[0].id, of: "reef"))
         let more = QueueLoad(waiting: 2, waitingBytes: 10, running: 0)
-        #expect(try await person.status() == [.init(model: "reef", load: more, dead: 1)])
+        #expect(try await person.status() == [.init(model: "reef", load: more, bulk: .idle, dead: 1)])
         let last = try await client.send(RedisCommand("XREVRANGE", "nereid:jobs:reef", "+", "-", "COUNT", 1))
-        let again = try #require(last.elements?.first.flatMap(DeliveredJob.init))
+        let again = try #require(last.elements?.first.flatMap(StreamEntry.init))
         let entry = try JobEntry(fields: again.fields)
         #expect(entry.request == "request 2" && entry.reply == nil)
 

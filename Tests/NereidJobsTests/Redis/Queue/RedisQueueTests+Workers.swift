@@ -8,6 +8,7 @@ import NereidImaging
 import NereidModels
 import NereidVision
 import ServiceLifecycle
+import Synchronization
 import Testing
 
 @testable import NereidJobs
@@ -54,6 +55,83 @@ extension RedisQueueTests {
             try await Self.until { queue.catalogue.models.map(\.name) == ["reef"] }
             try await Self.until { queue.catalogue.models.isEmpty }
             #expect(try await client.send(RedisCommand("SCARD", "nereid:workers")) == .integer(0))
+        }
+    }
+
+    @Test("knows within two seconds that a worker was killed, whenever that was")
+    func killedWorker() async throws {
+        let server = try await RedisServer()
+        defer { server.kill() }
+        // The usual settings, on both sides: what a killed worker leaves is its last word.
+        let (settings, client) = (RedisQueueSettings(), try RedisClientTests.client(server.url))
+        let queue = RedisQueue(try server.address(), imaging: Fixtures.imaging, logger: RedisClientTests.quiet)
+        let description = try WorkerDescription([.init(name: "reef", task: "detect", labels: ["urchin"])])
+        try await client.send(
+            RedisCommand("SET", .text(QueueKeys().description(description.digest)), .bytes(description.json))
+        )
+        try await Self.running([queue]) {
+            for delay in [0, 100, 200] {
+                // The last word comes at any moment between two looks of the gateway.
+                try await Task.sleep(for: .milliseconds(delay))
+                let said = WorkerAnnouncement(
+                    worker: "w\(delay)",
+                    host: "h",
+                    software: "s",
+                    description: description.digest,
+                    running: [:]
+                )
+                _ = try await client.send([
+                    RedisCommand("SADD", "nereid:workers", .text(said.worker)),
+                    RedisCommand(
+                        "SET",
+                        .text(QueueKeys().worker(said.worker)),
+                        .bytes(try said.json()),
+                        "PX",
+                        .integer(settings.workerLife.milliseconds)
+                    ),
+                ])
+                let end = ContinuousClock.now
+                try await Self.until { queue.catalogue.models.map(\.name) == ["reef"] }
+                #expect(ContinuousClock.now - end < .seconds(2))
+                try await Self.until { queue.catalogue.models.isEmpty }
+                #expect(ContinuousClock.now - end < .seconds(2))
+            }
+        }
+    }
+
+    @Test("hears of a worker's labels once, and again when Redis has lost them")
+    func descriptions() async throws {
+        let server = try await RedisServer()
+        defer { server.kill() }
+        let client = try RedisClientTests.client(server.url)
+        let queue = try Self.queue(server)
+        let (blocks, slow) = (try await Fixtures.served("blocks-v8"), try await Fixtures.served("slow"))
+        let served = Mutex([blocks])
+        let worker = RedisWorker(
+            try server.address(),
+            worker: Worker(imaging: Fixtures.imaging),
+            models: { served.withLock(\.self) },
+            host: "reef",
+            software: "nereid test",
+            settings: Self.settings,
+            logger: RedisClientTests.quiet
+        )
+        @Sendable func descriptions() async throws -> [String] {
+            try await Self.keys(client).filter { $0.hasPrefix("nereid:description:") }.sorted()
+        }
+        try await Self.running([queue, worker]) {
+            _ = try await Self.remote("blocks-v8", in: queue)
+            let first = try await descriptions()
+            #expect(first.count == 1)
+            let pulse = try #require(
+                try await client.send(RedisCommand("GET", .text("nereid:worker:\(worker.name)"))).text
+            )
+            #expect(!pulse.contains(blocks.vision.labels.names[0]) && pulse.utf8.count < 200)
+            try await client.send(RedisCommand("DEL", .text(first[0])))
+            try await Self.until { try await descriptions() == first }
+            served.withLock { $0 = [blocks, slow] }
+            try await Self.until { queue.catalogue.models.map(\.name) == ["blocks-v8", "slow"] }
+            #expect(try await descriptions().count == 2)
         }
     }
 
@@ -144,6 +222,8 @@ extension RedisQueueTests {
         let model = try await Fixtures.served("blocks-v8")
         let quiet = RedisClientTests.quiet
         let queue = RedisQueue(address, settings: Self.settings, imaging: Fixtures.imaging, logger: quiet)
+        let store = RedisJobStore(address, settings: Self.settings, logger: quiet)
+        defer { store.shutDown() }
         let worker = RedisWorker(
             address,
             worker: Worker(imaging: Fixtures.imaging),
@@ -158,6 +238,14 @@ extension RedisQueueTests {
             let large = try Self.noise(width: 320, height: 240)
             #expect(try await queue.submit(Self.job(large, for: remote)).size == PixelSize(width: 320, height: 240))
             try await Self.until { queue.load(of: "blocks-v8") == .idle && queue.obstacle == nil }
+            var order = try RedisJobStoreTests.order(3, key: "k")
+            order.webhook = "https://reef.example"
+            let job = try await store.accept(order).job
+            #expect(try await RedisJobStoreTests.finished(job.id, in: store).count == 3)
+            #expect(try await store.jobs(before: nil, limit: 3).count == 1)
+            #expect(try await store.dueNotice(lease: .seconds(9))?.job.id == job.id)
+            try await store.settleNotice(of: job.id, as: .waiting, retry: .now)
+            #expect(try await store.remove(job.id))
         }
         let person = RedisQueueOperator(address, logger: quiet)
         #expect(try await person.status().map(\.model) == ["blocks-v8"])

@@ -127,7 +127,9 @@ struct RedisQueueTests {
         }
         // All have said goodbye.
         let left = try await Self.keys(try RedisClientTests.client(server.url))
-        #expect(left == ["nereid:jobs:blocks-v8"])
+        let known = left.filter { $0.hasPrefix("nereid:description:") }
+        #expect(left.subtracting(known) == ["nereid:jobs:blocks-v8", "nereid:bulk:blocks-v8"])
+        #expect(known.count == 1)
     }
 
     /// A picture that does not become small as a file.
