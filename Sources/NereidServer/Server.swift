@@ -27,12 +27,16 @@ public struct Server: Service {
     ///   - configuration: how it listens and what it allows.
     ///   - models: what is served.
     ///   - queue: where jobs go.
-    ///   - imaging: the threads on which annotated pictures are drawn.
+    ///   - jobs: where jobs that outlive their request are kept; `nil`: nowhere.
+    ///   - withoutJobsReason: why they are kept nowhere, for those who ask.
+    ///   - imaging: the threads on which annotated pictures are drawn, and zips of pictures unpacked.
     ///   - onListening: called with the port as soon as connections are accepted.
     public init(
         configuration: ServerConfiguration,
         models: any ModelDirectory,
         queue: any JobQueue,
+        jobs: (any BulkJobStore)? = nil,
+        withoutJobsReason: String = "this server does not keep jobs (setting jobs)",
         imaging: ImagingPool,
         logger: Logger,
         onListening: @escaping @Sendable (Int) async -> Void = { _ in }
@@ -41,6 +45,8 @@ public struct Server: Service {
             configuration: configuration,
             models: models,
             queue: queue,
+            jobs: jobs,
+            withoutJobsReason: withoutJobsReason,
             imaging: imaging,
             metrics: ServerMetrics(),
             uploads: UploadMemory(limit: configuration.maxUploadMemory),
@@ -54,6 +60,7 @@ public struct Server: Service {
             onListening: onListening
         ) { router in
             PredictRoutes(services: services).add(to: router)
+            JobRoutes(services: services).add(to: router)
             CompatibleRoutes(services: services).add(to: router)
             ModelRoutes(services: services).add(to: router)
             HealthRoutes(services).add(to: router)
@@ -163,8 +170,8 @@ public struct Server: Service {
             router.add(
                 middleware: CORSMiddleware(
                     allowOrigin: origin == "*" ? .all : .custom(origin),
-                    allowHeaders: [.accept, .contentType, .authorization],
-                    allowMethods: [.get, .post, .options],
+                    allowHeaders: [.accept, .contentType, .authorization, .idempotencyKey, .lastEventID],
+                    allowMethods: [.get, .post, .delete, .options],
                     maxAge: .hours(1)
                 )
             )

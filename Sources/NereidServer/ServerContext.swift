@@ -55,6 +55,8 @@ final class RequestRecord: Sendable {
         var detections = 0
         /// The stages of each picture that was answered.
         var timings: [JobTiming] = []
+        /// Whether it is an order of a job, whose pictures are answered later.
+        var order: Order?
         /// Why there is no answer.
         var problem: Problem.Code?
 
@@ -70,6 +72,11 @@ final class RequestRecord: Sendable {
                 )
             }
         }
+    }
+
+    /// What became of an order of a job.
+    enum Order: Sendable {
+        case received, accepted, repeated
     }
 
     private let content = Mutex(Content())

@@ -4,7 +4,8 @@
 import ArgumentParser
 import NereidServer
 
-/// A flag for every setting of the server. What is not given comes from the environment, the file, or the default.
+/// A flag for every setting of the server, but for the secret of webhooks, which anyone could read in the list of processes.
+/// What is not given comes from the environment, the file, or the default.
 struct SettingFlags: ParsableArguments {
     @Option(help: .setting(.host)) var host: String?
     @Option(help: .setting(.port)) var port: String?
@@ -27,6 +28,10 @@ struct SettingFlags: ParsableArguments {
     @Option(help: .setting(.workers)) var workers: String?
     @Option(help: .setting(.queueJobs)) var queueJobs: String?
     @Option(help: .setting(.queueBytes)) var queueBytes: String?
+    @Option(help: .setting(.jobs)) var jobs: String?
+    @Option(help: .setting(.jobBytes)) var jobBytes: String?
+    @Option(help: .setting(.jobLife)) var jobLife: String?
+    @Option(help: .setting(.webhookHosts)) var webhookHosts: String?
     @Option(help: .setting(.requestTimeout)) var requestTimeout: String?
     @Option(help: .setting(.idleTimeout)) var idleTimeout: String?
     @Option(help: .setting(.shutdownDelay)) var shutdownDelay: String?
@@ -42,8 +47,8 @@ struct SettingFlags: ParsableArguments {
             .applyOrientation: applyOrientation, .maxPictureBytes: maxPictureBytes, .maxPictureSide: maxPictureSide,
             .maxPicturePixels: maxPicturePixels, .decodeTimeout: decodeTimeout, .maxRequestBytes: maxRequestBytes,
             .maxUploadMemory: maxUploadMemory, .maxConnections: maxConnections, .queue: queue, .workers: workers,
-            .queueJobs: queueJobs,
-            .queueBytes: queueBytes, .requestTimeout: requestTimeout, .idleTimeout: idleTimeout,
+            .queueJobs: queueJobs, .queueBytes: queueBytes, .jobs: jobs, .jobBytes: jobBytes, .jobLife: jobLife,
+            .webhookHosts: webhookHosts, .requestTimeout: requestTimeout, .idleTimeout: idleTimeout,
             .shutdownDelay: shutdownDelay, .shutdownTimeout: shutdownTimeout, .corsOrigin: corsOrigin,
             .logLevel: logLevel,
         ]

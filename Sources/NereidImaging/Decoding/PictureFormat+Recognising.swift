@@ -1,7 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Nereid: a vision model server.
 
+public import NIOCore
+
 extension PictureFormat {
+    /// The format of a picture that begins with these bytes; `nil` when it is none that this room reads. 512 bytes tell.
+    public static func recognise(_ bytes: ByteBuffer) -> PictureFormat? {
+        try? PictureFormat(recognising: bytes.readableBytesUInt8Span)
+    }
+
     /// Tells the format by the first bytes.
     ///
     /// - Throws: ``ImagingError/unsupportedKind(_:)`` for other kinds of picture that can be told by their first bytes,

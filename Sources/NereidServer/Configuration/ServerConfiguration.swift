@@ -30,6 +30,14 @@ public struct ServerConfiguration: Sendable {
     public var runsModels = true
     /// The most that may wait in front of one model.
     public var queue = QueueLimits()
+    /// The folder of the database of jobs as it was written, or `off`; `nil`: the user's own.
+    public var jobsFolder: String?
+    /// How jobs that outlive their request are kept.
+    public var bulk = BulkLimits()
+    /// Where webhooks may lead, and what their messages are signed with.
+    public var webhooks = WebhookConfiguration()
+    /// After so long without an event, a stream of events shows that it lives.
+    var eventHeartbeat: Duration = .seconds(15)
     /// The longest time for a request, from its first byte to its answer. Default: 30 s.
     public var requestTimeout: Duration = .seconds(30)
     /// A connection with nothing to do is closed after this time. Default: 60 s.
@@ -64,6 +72,11 @@ public struct ServerConfiguration: Sendable {
         runsModels = try layers.boolean(.workers) ?? true
         queue.jobs = try layers.integer(.queueJobs, in: 0...1_000_000) ?? queue.jobs
         queue.bytes = try layers.bytes(.queueBytes) ?? queue.bytes
+        jobsFolder = layers.string(.jobs)
+        bulk.bytes = try layers.bytes(.jobBytes) ?? bulk.bytes
+        bulk.life = try layers.seconds(.jobLife, upTo: 366 * 86_400) ?? bulk.life
+        webhooks.hosts = try layers.hosts(.webhookHosts) ?? []
+        webhooks.secret = layers.string(.webhookSecret).map(WebhookSecret.init)
         requestTimeout = try layers.seconds(.requestTimeout) ?? requestTimeout
         idleTimeout = try layers.seconds(.idleTimeout) ?? idleTimeout
         shutdownDelay = try layers.seconds(.shutdownDelay, orNone: true) ?? shutdownDelay

@@ -28,6 +28,11 @@ public enum Setting: String, Sendable, CaseIterable {
     case workers
     case queueJobs = "queue_jobs"
     case queueBytes = "queue_bytes"
+    case jobs
+    case jobBytes = "job_bytes"
+    case jobLife = "job_life"
+    case webhookHosts = "webhook_hosts"
+    case webhookSecret = "webhook_secret"
     case requestTimeout = "request_timeout"
     case idleTimeout = "idle_timeout"
     case shutdownDelay = "shutdown_delay"
@@ -61,6 +66,13 @@ public enum Setting: String, Sendable, CaseIterable {
         case .workers: "run models in this process too, when there is a queue; --no-workers makes a gateway (true)"
         case .queueJobs: "most pictures that wait for one model (64)"
         case .queueBytes: "most bytes of pictures that wait for one model (256MiB)"
+        case .jobs: "folder of the database of jobs, or off (the user's state folder)"
+        case .jobBytes: "most bytes of pictures of jobs that wait (8GiB)"
+        case .jobLife: "seconds that finished jobs and their results are kept (86400)"
+        case .webhookHosts:
+            "hosts that webhooks may ask though they are not on the open Internet, separated by commas (none)"
+        case .webhookSecret:
+            "what messages to webhooks are signed with; in the environment or the file (none, no webhooks)"
         case .requestTimeout: "longest time for a request, in seconds (30)"
         case .idleTimeout: "a connection with nothing to do is closed after this many seconds (60)"
         case .shutdownDelay: "connections are taken for this many seconds more after the signal to stop (1)"

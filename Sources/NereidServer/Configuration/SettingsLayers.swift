@@ -115,10 +115,14 @@ extension SettingsLayers {
     }
 
     /// A time in seconds, above zero or, where that means something, zero.
-    func seconds(_ setting: Setting, orNone: Bool = false) throws(SettingsError) -> Duration? {
-        let range = orNone ? "from 0 to 86400" : "above 0 and up to 86400"
+    func seconds(
+        _ setting: Setting,
+        orNone: Bool = false,
+        upTo most: Int = 86_400
+    ) throws(SettingsError) -> Duration? {
+        let range = orNone ? "from 0 to \(most)" : "above 0 and up to \(most)"
         return try read(setting, expected: "a number of seconds \(range)") { text in
-            Double(text).flatMap { ($0 > 0 || (orNone && $0 == 0)) && $0 <= 86_400 ? .seconds($0) : nil }
+            Double(text).flatMap { ($0 > 0 || (orNone && $0 == 0)) && $0 <= Double(most) ? .seconds($0) : nil }
         }
     }
 
@@ -140,6 +144,15 @@ extension SettingsLayers {
             return try RedisAddress(parsing: given.value)
         } catch {
             throw .unusable(source: given.source, reason: error.description)
+        }
+    }
+
+    /// Names or addresses of machines.
+    func hosts(_ setting: Setting) throws(SettingsError) -> [WebhookTarget.Host]? {
+        let words = "hosts without a scheme or a port, separated by commas, such as hooks.lab.example.org, 10.0.0.7"
+        return try read(setting, expected: words) { text in
+            let hosts = (list(setting) ?? []).map { WebhookTarget.Host($0) }
+            return hosts.contains(nil) ? nil : hosts.compactMap(\.self)
         }
     }
 

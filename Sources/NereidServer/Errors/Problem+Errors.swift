@@ -30,6 +30,10 @@ extension Problem {
         case let error as ModelsError: self.init(error)
         case let error as VisionError: self.init(error)
         case let error as JobError: self.init(error)
+        case let error as BulkError: self.init(error)
+        case let error as ArchiveError: self.init(error)
+        case let error as WebhookAddressError:
+            self.init(status: .badRequest, code: .badParameter, detail: error.description)
         case let error as InferenceError:
             self.init(status: .internalServerError, code: .modelFailed, detail: error.description)
         case is CancellationError:
@@ -44,7 +48,7 @@ extension Problem {
                 code: .notFound,
                 detail:
                     "there is nothing at this path for this method. Paths: /, /v1/models, /v1/models/{model}/predict, "
-                    + "/predictor, /predict, /health/live, /health/ready, /metrics"
+                    + "/v1/models/{model}/jobs, /v1/jobs, /predictor, /predict, /health/live, /health/ready, /metrics"
             )
         case let error as HTTPError:
             self.init(
@@ -162,5 +166,41 @@ extension Problem {
             default: (.internalServerError, .internalError)
             }
         self.init(status: status, code: code, detail: error.description)
+    }
+}
+
+extension Problem {
+    private init(_ error: BulkError) {
+        switch error {
+        case .notFound:
+            self.init(status: .notFound, code: .jobNotFound, detail: error.description)
+        case .full:
+            self.init(
+                status: .serviceUnavailable,
+                code: .queueFull,
+                detail: error.description,
+                retryAfter: .seconds(5)
+            )
+        case .keyReused:
+            self.init(status: .unprocessableContent, code: .idempotencyKeyReused, detail: error.description)
+        case .unavailable:
+            self.init(
+                status: .serviceUnavailable,
+                code: .jobsUnavailable,
+                detail: error.description,
+                retryAfter: .seconds(5)
+            )
+        }
+    }
+
+    private init(_ error: ArchiveError) {
+        switch error {
+        case .damaged, .encrypted, .unknownCompression, .noPicture:
+            self.init(status: .badRequest, code: .malformedUpload, detail: error.description)
+        case .tooManyFiles, .directoryTooLarge, .tooManyPictures, .pictureTooLarge, .tooLarge:
+            self.init(status: .contentTooLarge, code: .uploadTooLarge, detail: error.description)
+        case .tooSlow:
+            self.init(status: .requestTimeout, code: .uploadTooSlow, detail: error.description)
+        }
     }
 }

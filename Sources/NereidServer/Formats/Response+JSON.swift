@@ -19,14 +19,10 @@ extension Response {
         status: HTTPResponse.Status = .ok,
         contentType: String = "application/json"
     ) {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        // Every number that is encoded has been checked to be finite, so that encoding can't fail.
-        let data = (try? encoder.encode(value)) ?? Data("{}".utf8)
         self.init(
             status: status,
             headers: [.contentType: contentType],
-            body: .init(byteBuffer: ByteBuffer(bytes: data))
+            body: .init(byteBuffer: ByteBuffer(json: value))
         )
     }
 
@@ -37,5 +33,15 @@ extension Response {
             headers: [.contentType: contentType],
             body: .init(byteBuffer: ByteBuffer(string: text))
         )
+    }
+}
+
+extension ByteBuffer {
+    /// A value in JSON, with its keys in alphabetical order.
+    init(json value: some Encodable) {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        // Every number that is encoded has been checked to be finite, so that encoding can't fail.
+        self.init(bytes: (try? encoder.encode(value)) ?? Data("{}".utf8))
     }
 }

@@ -13,6 +13,8 @@ struct ServerMetrics: Sendable {
         "nereid_predictions_total": "Requests for predictions by model and outcome.",
         "nereid_pictures_total": "Pictures answered, by model.",
         "nereid_detections_total": "Detections in them, by model.",
+        "nereid_bulk_jobs_total": "Orders of jobs by model and outcome.",
+        "nereid_bulk_pictures_total": "Pictures accepted in jobs, by model.",
         "nereid_stage_seconds": "Time of one picture in each stage, and of its whole request, by model.",
         "nereid_refusals_total": "Requests refused, by reason.",
         "nereid_queue_depth": "Pictures waiting, by model.",
@@ -36,6 +38,7 @@ struct ServerMetrics: Sendable {
         timer("nereid_request_seconds", [("endpoint", endpoint)]).record(duration: whole)
         if let problem = record.problem { counter("nereid_refusals_total", [("reason", problem.rawValue)]).increment() }
         guard let model = record.model else { return }
+        if let order = record.order { return count(order, record, model: model) }
         let outcome = record.problem?.rawValue ?? "ok"
         counter("nereid_predictions_total", [("model", model), ("outcome", outcome)]).increment()
         counter("nereid_pictures_total", [("model", model)]).increment(by: record.timings.count)
@@ -52,6 +55,12 @@ struct ServerMetrics: Sendable {
         if !record.timings.isEmpty {
             timer("nereid_stage_seconds", [("model", model), ("stage", "whole")]).record(duration: whole)
         }
+    }
+
+    private func count(_ order: RequestRecord.Order, _ record: RequestRecord.Content, model: String) {
+        let outcome = record.problem?.rawValue ?? (order == .repeated ? "repeated" : "ok")
+        counter("nereid_bulk_jobs_total", [("model", model), ("outcome", outcome)]).increment()
+        counter("nereid_bulk_pictures_total", [("model", model)]).increment(by: record.pictures)
     }
 
     /// Everything counted, and how things stand at this moment, as Prometheus text.

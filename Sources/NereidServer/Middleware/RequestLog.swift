@@ -43,7 +43,7 @@ struct RequestLog: RouterMiddleware {
         if let model = record.model {
             metadata["model"] = "\(model)"
             metadata["pictures"] = "\(record.pictures)"
-            metadata["detections"] = "\(record.detections)"
+            if record.order == nil { metadata["detections"] = "\(record.detections)" }
         }
         if let timing = record.timing {
             metadata["queue_ms"] = "\(timing.queue.milliseconds)"

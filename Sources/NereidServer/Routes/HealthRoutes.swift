@@ -3,20 +3,6 @@
 
 import HTTPTypes
 import Hummingbird
-import Synchronization
-
-/// Whether the server wants requests.
-final class Readiness: Sendable {
-    private let isStopping = Atomic(false)
-
-    /// From now on no new requests are wanted.
-    func stop() { isStopping.store(true, ordering: .relaxed) }
-
-    /// What stands against sending requests here; empty when nothing does.
-    func obstacles(_ models: any ModelDirectory) -> [String] {
-        isStopping.load(ordering: .relaxed) ? ["the server is shutting down"] : models.obstacles
-    }
-}
 
 /// `GET /health/live`, `/health/ready` and `/metrics`: what machines ask.
 struct HealthRoutes {

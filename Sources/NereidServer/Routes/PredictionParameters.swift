@@ -26,19 +26,25 @@ struct PredictionParameters: Equatable {
         case png, jpeg
     }
 
-    private static let known = [
-        "confidence", "iou", "max_detections", "top_k", "class_agnostic", "classes", "format", "annotate",
-    ]
+    /// What is asked of the model.
+    static let ofModels = ["confidence", "iou", "max_detections", "top_k", "class_agnostic", "classes"]
+    /// In what form it is to be answered.
+    static let ofAnswers = ["format", "annotate"]
 
     /// Reads the parameters.
     ///
+    /// - Parameter known: the names that the query may have.
     /// - Throws: ``Problem`` with the code `bad_parameter`, naming the parameter, the value and what would do.
-    init(query: [(name: String, value: String)], fields: [String: String] = [:]) throws(Problem) {
+    init(
+        query: [(name: String, value: String)],
+        fields: [String: String] = [:],
+        known: [String] = ofModels + ofAnswers
+    ) throws(Problem) {
         var values = fields
         for (name, value) in query { values[name] = value }
         // Forms carry fields of their own, so only the query is held to the list.
-        for (name, _) in query where !Self.known.contains(name) {
-            throw Self.problem("‘\(name)’ is not a parameter. Parameters: \(Self.known.joined(separator: ", "))")
+        for (name, _) in query where !known.contains(name) {
+            throw Self.problem("‘\(name)’ is not a parameter. Parameters: \(known.joined(separator: ", "))")
         }
         confidence = try Self.fraction("confidence", values)
         iou = try Self.fraction("iou", values)

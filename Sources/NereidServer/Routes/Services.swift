@@ -12,6 +12,9 @@ struct Services: Sendable {
     let configuration: ServerConfiguration
     let models: any ModelDirectory
     let queue: any JobQueue
+    /// Where jobs that outlive their request are kept; `nil`: nowhere, for the reason beside it.
+    let jobs: (any BulkJobStore)?
+    let withoutJobsReason: String
     let imaging: ImagingPool
     let metrics: ServerMetrics
     let uploads: UploadMemory
@@ -21,6 +24,20 @@ struct Services: Sendable {
         UploadLimits(requestBytes: configuration.maxRequestBytes, pictureBytes: configuration.pictures.encodedBytes)
     }
 
+    /// Where jobs that outlive their request are kept.
+    ///
+    /// - Throws: ``Problem`` where they are not; without a time to try again, since that won't change.
+    var jobStore: any BulkJobStore {
+        get throws(Problem) {
+            if let jobs { return jobs }
+            throw Problem(
+                status: .serviceUnavailable,
+                code: .jobsUnavailable,
+                detail: BulkError.unavailable(reason: withoutJobsReason).description
+            )
+        }
+    }
+
     /// The model for a request that names one, or that names none.
     func model(named name: String?) throws -> JobModel {
         guard let name = name ?? configuration.defaultModel else { return try models.firstModel() }
@@ -28,10 +45,21 @@ struct Services: Sendable {
     }
 
     /// Reads an upload, within the request's time.
-    func upload(of request: Request, deadline: ContinuousClock.Instant) async throws -> Upload {
-        let (limits, memory, timeout) = (uploadLimits, uploads, configuration.requestTimeout)
+    ///
+    /// - Parameter takesArchives: whether it may hold many pictures, and zips of them.
+    func upload(
+        of request: Request,
+        deadline: ContinuousClock.Instant,
+        takesArchives: Bool = false
+    ) async throws -> Upload {
+        let (memory, timeout) = (uploads, configuration.requestTimeout)
+        var limits = uploadLimits
+        if takesArchives {
+            limits.archiveBytes = limits.requestBytes
+            limits.multipart.parts = archiveLimits.pictures + limits.multipart.parts
+        }
         return try await withThrowingTaskGroup(of: Upload?.self) { group in
-            group.addTask { try await Upload(reading: request, limits: limits, memory: memory) }
+            group.addTask { [limits] in try await Upload(reading: request, limits: limits, memory: memory) }
             group.addTask {
                 try await Task.sleep(until: deadline, clock: .continuous)
                 return nil

@@ -27,6 +27,8 @@ struct UploadLimits: Sendable {
     var requestBytes: Int
     /// Bytes of one picture.
     var pictureBytes: Int
+    /// Bytes of a zip of pictures, where such are taken; `nil`: what looks like one is a picture like any other.
+    var archiveBytes: Int?
     /// A form field that is not a picture; 64 KiB.
     var fieldBytes = 64 << 10
     var multipart = MultipartParser.Limits()
@@ -73,10 +75,11 @@ extension Upload {
     }
 
     private mutating func readPicture(_ body: RequestBody, declared: Int?, limits: UploadLimits) async throws {
-        if let declared, declared > limits.pictureBytes {
+        // What may be a zip shows with its first bytes.
+        if let declared, declared > max(limits.pictureBytes, limits.archiveBytes ?? 0) {
             throw UploadError.pictureTooLarge(limit: limits.pictureBytes)
         }
-        var picture = PictureBytes(expecting: declared, limit: limits.pictureBytes)
+        var picture = PictureBytes(expecting: declared, limits: limits)
         for try await chunk in body {
             guard picture.bytes.readableBytes + chunk.readableBytes <= limits.requestBytes else {
                 throw UploadError.bodyTooLarge(limit: limits.requestBytes)
@@ -108,18 +111,25 @@ extension Upload {
 /// A picture's bytes as they gather: the one copy that an upload costs.
 private struct PictureBytes {
     private(set) var bytes: ByteBuffer
-    private let limit: Int
+    private let limits: UploadLimits
 
-    init(expecting count: Int? = nil, limit: Int) {
+    init(expecting count: Int? = nil, limits: UploadLimits) {
         // A header is only a claim: it is believed up to a point, beyond which memory comes as the bytes do.
         bytes = ByteBuffer()
-        bytes.reserveCapacity(min(count ?? 0, limit, 4 << 20))
-        self.limit = limit
+        bytes.reserveCapacity(min(count ?? 0, limits.pictureBytes, 4 << 20))
+        self.limits = limits
     }
 
     mutating func append(_ chunk: ByteBuffer) throws(UploadError) {
-        guard bytes.readableBytes + chunk.readableBytes <= limit else { throw .pictureTooLarge(limit: limit) }
+        let length = bytes.readableBytes + chunk.readableBytes
+        if length > limits.pictureBytes, length > (limits.archiveBytes ?? 0) || !isArchive(before: chunk) {
+            throw .pictureTooLarge(limit: limits.pictureBytes)
+        }
         bytes.writeImmutableBuffer(chunk)
+    }
+
+    private func isArchive(before chunk: ByteBuffer) -> Bool {
+        ArchiveOutline.recognises(bytes.readableBytes > 0 ? bytes : chunk)
     }
 }
 
@@ -146,7 +156,7 @@ private struct FormCollector {
             let isFile = headers.filename != nil || headers.name == "file"
             part =
                 isFile
-                ? .file(name: headers.filename, PictureBytes(limit: limits.pictureBytes))
+                ? .file(name: headers.filename, PictureBytes(limits: limits))
                 : .field(name: headers.name, ByteBuffer())
         case (.content(let piece), .file(let name, var bytes)):
             part = nil

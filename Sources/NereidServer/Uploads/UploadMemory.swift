@@ -44,5 +44,15 @@ final class UploadMemory: Sendable {
             guard fits else { throw .memoryFull(limit: memory.limit) }
             held.withLock { $0 += bytes }
         }
+
+        /// Gives back memory that is not held any more.
+        func shrink(by bytes: Int) {
+            let given = held.withLock { held in
+                let given = min(bytes, held)
+                held -= given
+                return given
+            }
+            memory.used.withLock { $0 -= given }
+        }
     }
 }
