@@ -67,7 +67,7 @@ struct ServeCommand: AsyncParsableCommand {
             directories.append(models)
         }
         let worker = Worker(plan.server, imaging: imaging)
-        let queue: any JobQueue
+        let (queue, jobs): (any JobQueue, KeptJobs)
         if let address = plan.server.queueAddress {
             let shared = RedisQueue(address, plan.server, imaging: imaging, logger: logger)
             services.append(shared)
@@ -75,14 +75,24 @@ struct ServeCommand: AsyncParsableCommand {
             if let repository {
                 services.append(RedisWorker(address, worker: worker, models: repository, logger: logger))
             }
-            queue = shared
+            (queue, jobs) = (shared, .inRedis(at: address, plan.server, logger: logger))
         } else {
-            queue = EmbeddedQueue(worker: worker, limits: plan.server.queue)
+            let embedded = EmbeddedQueue(worker: worker, limits: plan.server.queue)
+            queue = embedded
+            jobs = try await .inDatabase(
+                plan.server,
+                queue: embedded,
+                models: JoinedDirectory(directories),
+                logger: logger
+            )
         }
+        services += jobs.services
         let server = Server(
             configuration: plan.server,
             models: directories.count == 1 ? directories[0] : JoinedDirectory(directories),
             queue: queue,
+            jobs: jobs.store,
+            withoutJobsReason: jobs.reason,
             imaging: imaging,
             logger: logger
         ) { [announcement] port in
@@ -90,6 +100,7 @@ struct ServeCommand: AsyncParsableCommand {
         }
         services.append(server)
         try await ServiceGroup.run(services, stoppingWithin: plan.server.shutdownTimeout, logger: logger)
+        jobs.shutDown()
         await isWarm
         await imaging.shutDown()
         logger.info("stopped")

@@ -31,12 +31,15 @@ struct ServingPlan: CustomStringConvertible {
             case .worker: "worker of the queue, with health and metrics at"
             case .server: server.runsModels ? "page, API and workers at" : "gateway: page and API at"
             }
-        return
-            ([
-                "\(role) \(server.host):\(server.port)",
-                "queue: \(server.queueAddress?.description ?? "in this process")",
-            ]
-            + models).joined(separator: "\n")
+        var lines = [
+            "\(role) \(server.host):\(server.port)",
+            "queue: \(server.queueAddress?.description ?? "in this process")",
+        ]
+        if self.role == .server {
+            let folder = server.jobsFolder ?? "the user's own folder"
+            lines.append("jobs: \(server.queueAddress == nil ? folder : "in the queue")")
+        }
+        return (lines + models).joined(separator: "\n")
     }
 
     /// Where its models are.

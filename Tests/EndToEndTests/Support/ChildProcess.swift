@@ -30,7 +30,7 @@ struct ChildProcess: Sendable {
         process.arguments = arguments
         process.currentDirectoryURL = workingFolder
         // Tests leave nothing in the user's own cache, and find nothing there.
-        process.environment = Self.cleanEnvironment.merging(["NEREID_CACHE": "off"]) { $1 }
+        process.environment = Self.cleanEnvironment.merging(["NEREID_CACHE": "off", "NEREID_JOBS": "off"]) { $1 }
             .merging(environment) { $1 }
         process.standardInput = FileHandle.nullDevice
         let name = UUID().uuidString
