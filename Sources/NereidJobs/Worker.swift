@@ -69,6 +69,9 @@ public struct Worker: Sendable {
 
     private func decode(_ job: Job, for model: ServedModel) async -> Result<Decoded, any Error> {
         let (bytes, limits) = (job.picture, limits)
+        #if DEBUG
+        Failpoint.crash(on: bytes)
+        #endif
         let appliesOrientation = appliesOrientation && !model.vision.ignoresOrientation
         do {
             return .success(

@@ -59,7 +59,9 @@ public struct SettingsLayers: Sendable {
     }
 
     /// Variables that are read elsewhere: the tests' way to shared material, the settings file, set-up.
-    private static let otherVariables: Set<String> = ["NEREID_SHARED", "NEREID_CONFIG", "NEREID_SETUP_SKIP_APT"]
+    private static let otherVariables: Set<String> = [
+        "NEREID_SHARED", "NEREID_CONFIG", "NEREID_SETUP_SKIP_APT", "NEREID_FAILPOINT_CRASH",
+    ]
 
     private mutating func add(file path: String) throws(SettingsError) {
         guard let data = FileManager.default.contents(atPath: path), data.count <= 1 << 20,

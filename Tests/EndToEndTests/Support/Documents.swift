@@ -90,11 +90,17 @@ struct Model: Decodable, Sendable {
         let running: Int
     }
 
+    struct Worker: Decodable, Sendable {
+        let name: String
+        let file: String
+    }
+
     let name: String
     let aliases: [String]
     let state: String
     let reason: String?
     let classes: [String]?
+    let workers: [Worker]?
     let head: Head?
     let queue: Queue
 }
