@@ -21,6 +21,7 @@ actor StubJobStore: BulkJobStore {
     private var waiting: [AsyncStream<Void>.Continuation] = []
     private var notices: [BulkNotice] = []
     private var failure: BulkError?
+    private var oneFailure: BulkError?
     /// The jobs that somebody waits for at this moment, as they begin to.
     nonisolated let waits: AsyncStream<String>
     private nonisolated let waitContinuation: AsyncStream<String>.Continuation
@@ -50,6 +51,9 @@ actor StubJobStore: BulkJobStore {
         failure = error
         wake()
     }
+
+    /// The next look at a job fails, and none after it.
+    func failOnce(with error: BulkError) { oneFailure = error }
 
     /// The orders that were accepted, the oldest first.
     var orders: [BulkOrder] { ids.compactMap { kept[$0]?.order } }
@@ -98,7 +102,10 @@ actor StubJobStore: BulkJobStore {
     }
 
     func job(_ id: String) throws -> BulkJob? {
-        if let failure { throw failure }
+        if let failure = oneFailure ?? failure {
+            oneFailure = nil
+            throw failure
+        }
         return kept[id]?.job
     }
 
@@ -113,6 +120,7 @@ actor StubJobStore: BulkJobStore {
     }
 
     func waitForChange(of id: String, after sequence: Int, until deadline: ContinuousClock.Instant) async throws {
+        if let failure { throw failure }
         guard let job = kept[id], job.job.finished == nil, job.results.count <= sequence else { return }
         let (changes, continuation) = AsyncStream<Void>.makeStream()
         waiting.append(continuation)
