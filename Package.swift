@@ -289,9 +289,11 @@ let package = Package(
         .testTarget(
             name: "NereidServerTests",
             dependencies: [
+                "CZip",
                 "TestSupport",
                 "NereidServer", "NereidPage", "NereidJobs", "NereidModels", "NereidVision", "NereidImaging",
                 "NereidInference",
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "CoreMetrics", package: "swift-metrics"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Hummingbird", package: "hummingbird"),

@@ -49,7 +49,8 @@ enum ArchiveOutline {
     ) throws(ArchiveError) {
         guard locator >= 0, bytes.getInteger(at: locator, endianness: .little, as: UInt32.self) == 0x0706_4B50,
             let offset = bytes.getInteger(at: locator + 8, endianness: .little, as: UInt64.self),
-            let record = Int(exactly: offset), record <= bytes.readableBytes - wideRecordLength
+            let record = Int(exactly: offset), record <= bytes.readableBytes - wideRecordLength,
+            bytes.getInteger(at: record, endianness: .little, as: UInt32.self) == 0x0606_4B50
         else { return }
         try check(
             files: bytes.getInteger(at: record + 32, endianness: .little, as: UInt64.self) ?? 0,

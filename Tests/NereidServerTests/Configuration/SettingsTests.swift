@@ -27,6 +27,8 @@ struct SettingsTests {
         #expect(server.queue == QueueLimits(jobs: 64, bytes: 256 << 20))
         #expect(server.pictures == DecodingLimits())
         #expect((server.requestTimeout, server.shutdownDelay) == (.seconds(30), .seconds(1)))
+        #expect((server.jobsFolder, server.bulk) == (nil, BulkLimits(bytes: 8 << 30, life: .seconds(86_400))))
+        #expect((server.webhooks.hosts, server.webhooks.secret == nil) == ([], true))
         let engine = try EngineConfiguration(SettingsLayers())
         #expect((engine.models, engine.session, engine.logLevel) == ([], SessionOptions(), .info))
     }
@@ -61,7 +63,9 @@ struct SettingsTests {
             .maxPictureBytes: "1MiB", .maxPictureSide: "1000", .maxPicturePixels: "2000", .decodeTimeout: "0.5",
             .maxRequestBytes: "2MiB", .maxUploadMemory: "3MiB", .maxConnections: "7",
             .queue: "redis://:secret@[::1]:7000/3", .workers: "off", .queueJobs: "0",
-            .queueBytes: "4MiB", .requestTimeout: "8", .idleTimeout: "9", .shutdownDelay: "0",
+            .queueBytes: "4MiB", .jobs: "/jobs", .jobBytes: "5MiB", .jobLife: "604800",
+            .webhookHosts: "Hooks.Lab., 10.0.0.7,[::1]", .webhookSecret: "pearls, before: swine", .requestTimeout: "8",
+            .idleTimeout: "9", .shutdownDelay: "0",
             .shutdownTimeout: "10", .corsOrigin: "https://lab.example.org", .logLevel: "DEBUG",
         ]
         #expect(Set(values.keys) == Set(Setting.allCases))
@@ -87,6 +91,10 @@ struct SettingsTests {
         #expect(server.queue == QueueLimits(jobs: 0, bytes: 4 << 20))
         #expect(server.queueAddress == RedisAddress(host: "::1", port: 7000, password: "secret", database: 3))
         #expect(!server.runsModels)
+        #expect(server.jobsFolder == "/jobs")
+        #expect(server.bulk == BulkLimits(bytes: 5 << 20, life: .seconds(7 * 86_400)))
+        #expect(server.webhooks.hosts.map(\.description) == ["hooks.lab", "10.0.0.7", "[::1]"])
+        #expect(server.webhooks.secret?.text == "pearls, before: swine")
         #expect((server.requestTimeout, server.idleTimeout) == (.seconds(8), .seconds(9)))
         #expect((server.shutdownDelay, server.shutdownTimeout) == (.zero, .seconds(10)))
         #expect(server.corsOrigin == "https://lab.example.org")
@@ -119,6 +127,9 @@ struct SettingsTests {
         #expect((try? layers.bytes(.queueBytes)) == expected)
     }
 
+    private static let hostWords =
+        "hosts without a scheme or a port, separated by commas, such as hooks.lab.example.org, 10.0.0.7"
+
     static let refusals: [(Setting, value: String, expected: String)] = [
         (.port, "65536", "a whole number from 0 to 65535"),
         (.port, "80a", "a whole number from 0 to 65535"),
@@ -130,6 +141,10 @@ struct SettingsTests {
         (.maxRequestBytes, "much", "a number of bytes above zero such as 1048576, 64MiB or 1GiB"),
         (.maxConnections, "0", "a whole number from 1 to 1000000"),
         (.queueJobs, "-1", "a whole number from 0 to 1000000"),
+        (.jobBytes, "none", "a number of bytes above zero such as 1048576, 64MiB or 1GiB"),
+        (.jobLife, "0", "a number of seconds above 0 and up to 31622400"),
+        (.webhookHosts, "https://hooks.lab", hostWords), (.webhookHosts, "hooks.lab:80", hostWords),
+        (.webhookHosts, "a.lab,10.0.0.0/8", hostWords), (.webhookHosts, "2130706433", hostWords),
         (.requestTimeout, "nan", "a number of seconds above 0 and up to 86400"),
         (.idleTimeout, "1e9", "a number of seconds above 0 and up to 86400"),
         (.shutdownDelay, "-1", "a number of seconds from 0 to 86400"),

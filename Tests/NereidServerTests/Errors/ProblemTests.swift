@@ -27,7 +27,7 @@ struct ProblemTests {
 
     private struct Unforeseen: Error {}
 
-    static let samples: [Sample] = uploads + models + pictures + jobs + others
+    static let samples: [Sample] = uploads + archives + models + pictures + jobs + bulk + others
 
     private static let uploads = [
         Sample(error: UploadError.empty, status: 400, code: .malformedUpload, words: ["no body", "‘file’"]),
@@ -97,6 +97,54 @@ struct ProblemTests {
             code: .uploadTooLarge,
             words: ["99 bytes"],
             closes: true
+        ),
+    ]
+
+    private static let archives: [Sample] = [
+        (
+            ArchiveError.damaged(file: nil, reason: "cut"), 400, .malformedUpload,
+            ["the zip can't be read: cut", "again"]
+        ),
+        (.damaged(file: "a.png", reason: "CRC"), 400, .malformedUpload, ["‘a.png’", "CRC"]),
+        (.encrypted(file: "a.png"), 400, .malformedUpload, ["‘a.png’", "without a password"]),
+        (.unknownCompression(file: "a.png"), 400, .malformedUpload, ["‘a.png’", "deflate"]),
+        (.noPicture(skipped: 0), 400, .malformedUpload, ["the zip is empty"]),
+        (.noPicture(skipped: 3), 400, .malformedUpload, ["(3), none is a picture"]),
+        (.tooManyFiles(limit: 9), 413, .uploadTooLarge, ["more than 9 files", "several jobs"]),
+        (.directoryTooLarge(limit: 8 << 20), 413, .uploadTooLarge, ["8 MiB", "several jobs"]),
+        (.tooManyPictures(limit: 9), 413, .uploadTooLarge, ["more than 9 pictures", "several jobs"]),
+        (.pictureTooLarge(file: "a.png", limit: 9), 413, .uploadTooLarge, ["‘a.png’", "9 bytes", "max_picture_bytes"]),
+        (.tooLarge(limit: 9), 413, .uploadTooLarge, ["9 bytes", "max_request_bytes", "several jobs"]),
+        (.tooSlow(limit: .seconds(30)), 408, .uploadTooSlow, ["30 s", "request_timeout"]),
+    ].map { error, status, code, words in Sample(error: error, status: status, code: code, words: words) }
+
+    private static let bulk = [
+        Sample(error: BulkError.notFound(id: "j7"), status: 404, code: .jobNotFound, words: ["‘j7’", "job_life"]),
+        Sample(
+            error: BulkError.full(limit: "at most 8 GiB", setting: "job_bytes"),
+            status: 503,
+            code: .queueFull,
+            words: ["8 GiB", "job_bytes", "Try again"],
+            retryAfter: "5"
+        ),
+        Sample(
+            error: BulkError.keyReused(key: "k"),
+            status: 422,
+            code: .idempotencyKeyReused,
+            words: ["‘k’", "a key of its own"]
+        ),
+        Sample(
+            error: BulkError.unavailable(reason: "no disk"),
+            status: 503,
+            code: .jobsUnavailable,
+            words: ["no disk"],
+            retryAfter: "5"
+        ),
+        Sample(
+            error: WebhookAddressError.notSecure(host: "hooks.lab"),
+            status: 400,
+            code: .badParameter,
+            words: ["‘hooks.lab’", "webhook_hosts"]
         ),
     ]
 
@@ -214,7 +262,12 @@ struct ProblemTests {
     ]
 
     private static let others = [
-        Sample(error: HTTPError(.notFound), status: 404, code: .notFound, words: ["/v1/models", "/health/ready"]),
+        Sample(
+            error: HTTPError(.notFound),
+            status: 404,
+            code: .notFound,
+            words: ["/v1/models/{model}/jobs", "/v1/jobs", "/health/ready"]
+        ),
         Sample(error: HTTPError(.badRequest, message: "no"), status: 400, code: .badRequest, words: ["no"]),
         Sample(error: HTTPError(.badGateway), status: 502, code: .internalError, words: ["Bad Gateway"]),
         Sample(error: Unforeseen(), status: 500, code: .internalError, words: ["log", "request's id"]),

@@ -159,11 +159,15 @@ struct StateRouteTests {
         try await TestServer { $0.corsOrigin = allowed }.test { client in
             try await client.execute(uri: "/v1/models", method: .get, headers: headers) {
                 #expect($0.headers[.accessControlAllowOrigin] == allowed)
-                #expect($0.headers[.accessControlExposeHeaders] == "X-Request-ID, Server-Timing, Retry-After")
+                #expect($0.headers[.accessControlExposeHeaders] == "X-Request-ID, Server-Timing, Retry-After, Location")
             }
             try await client.execute(uri: PredictRouteTests.path, method: .options, headers: headers) {
                 #expect($0.headers[.accessControlAllowOrigin] == allowed)
-                #expect($0.headers[.accessControlAllowMethods]?.contains("POST") == true)
+                #expect($0.headers[.accessControlAllowMethods] == "GET, POST, DELETE, OPTIONS")
+                #expect(
+                    $0.headers[.accessControlAllowHeaders]?.lowercased()
+                        == "accept, content-type, authorization, idempotency-key, last-event-id"
+                )
             }
             // Errors are to be read by them too.
             try await client.execute(uri: "/v1/models/cod", method: .get, headers: headers) {

@@ -20,7 +20,7 @@ import NereidVision
 struct TestServer {
     static let imaging = ImagingPool(threads: 2)
     /// Quiet, but with a handler that keeps metadata: Hummingbird keeps the request's id there.
-    private static let logger = {
+    static let logger = {
         var logger = Logger(label: "tests", factory: { StreamLogHandler.standardError(label: $0) })
         logger.logLevel = .critical
         return logger
@@ -32,11 +32,15 @@ struct TestServer {
 
     /// Makes a server and, unless told otherwise, loads its models.
     ///
-    /// - Parameter models: `NAME=FIXTURE`, in the order in which they are listed.
+    /// - Parameters:
+    ///   - models: `NAME=FIXTURE`, in the order in which they are listed.
+    ///   - ports: is told the port when it is run and listens.
     init(
         _ models: [String] = ["blocks=blocks-v8"],
         queue: (any JobQueue)? = nil,
+        jobs: (any BulkJobStore)? = nil,
         isLoaded: Bool = true,
+        ports: AsyncStream<Int>.Continuation? = nil,
         _ configure: (inout ServerConfiguration) -> Void = { _ in }
     ) async throws {
         var configuration = ServerConfiguration()
@@ -56,9 +60,11 @@ struct TestServer {
             configuration: configuration,
             models: repository,
             queue: queue ?? EmbeddedQueue(worker: worker, limits: configuration.queue),
+            jobs: jobs,
+            withoutJobsReason: "they are off (setting jobs)",
             imaging: Self.imaging,
             logger: Self.logger
-        )
+        ) { ports?.yield($0) }
     }
 
     /// Asks the server over a real connection.
