@@ -15,6 +15,7 @@ public import ServiceLifecycle
 /// It is a service: told to stop, it says so at `/health/ready`, finishes the requests it has taken, and leaves.
 public struct Server: Service {
     private let configuration: ServerConfiguration
+    private let certificates: CertificateKeeper?
     private let readiness: Readiness
     private let metrics: ServerMetrics
     private let addRoutes: @Sendable (Router<ServerContext>) -> Void
@@ -30,6 +31,7 @@ public struct Server: Service {
     ///   - jobs: where jobs that outlive their request are kept; `nil`: nowhere.
     ///   - withoutJobsReason: why they are kept nowhere, for those who ask.
     ///   - imaging: the threads on which annotated pictures are drawn, and zips of pictures unpacked.
+    ///   - certificates: what connections are secured with, looked after while the server runs; `nil`: HTTP/1.1 without TLS.
     ///   - onListening: called with the port as soon as connections are accepted.
     public init(
         configuration: ServerConfiguration,
@@ -38,6 +40,7 @@ public struct Server: Service {
         jobs: (any BulkJobStore)? = nil,
         withoutJobsReason: String = "this server does not keep jobs (setting jobs)",
         imaging: ImagingPool,
+        certificates: CertificateKeeper? = nil,
         logger: Logger,
         onListening: @escaping @Sendable (Int) async -> Void = { _ in }
     ) {
@@ -54,6 +57,7 @@ public struct Server: Service {
         )
         self.init(
             configuration: configuration,
+            certificates: certificates,
             readiness: services.readiness,
             metrics: services.metrics,
             logger: logger,
@@ -74,17 +78,20 @@ public struct Server: Service {
     ///   - configuration: how it listens and what it allows.
     ///   - models: what the process runs.
     ///   - load: how a model's jobs stand in this process.
+    ///   - certificates: what connections are secured with, looked after while the server runs; `nil`: HTTP/1.1 without TLS.
     ///   - onListening: called with the port as soon as connections are accepted.
     public init(
         healthOf models: any ModelDirectory,
         configuration: ServerConfiguration,
         load: @escaping @Sendable (String) -> QueueLoad,
+        certificates: CertificateKeeper? = nil,
         logger: Logger,
         onListening: @escaping @Sendable (Int) async -> Void = { _ in }
     ) {
         let (readiness, metrics) = (Readiness(), ServerMetrics())
         self.init(
             configuration: configuration,
+            certificates: certificates,
             readiness: readiness,
             metrics: metrics,
             logger: logger,
@@ -97,6 +104,7 @@ public struct Server: Service {
 
     private init(
         configuration: ServerConfiguration,
+        certificates: CertificateKeeper?,
         readiness: Readiness,
         metrics: ServerMetrics,
         logger: Logger,
@@ -104,6 +112,7 @@ public struct Server: Service {
         addRoutes: @escaping @Sendable (Router<ServerContext>) -> Void
     ) {
         self.configuration = configuration
+        self.certificates = certificates
         self.readiness = readiness
         self.metrics = metrics
         self.logger = logger
@@ -119,8 +128,9 @@ public struct Server: Service {
     /// - Throws: ``ServerError`` when it can't listen.
     public func run() async throws {
         let (readiness, configuration) = (readiness, configuration)
+        let services: [any Service] = (certificates.map { [$0] } ?? []) + [application]
         // A group of its own, apart from the one that runs this service, decides when the listener closes.
-        let group = ServiceGroup(configuration: .init(services: [application], logger: logger.quietened))
+        let group = ServiceGroup(configuration: .init(services: services, logger: logger.quietened))
         let serving = Task.detached { try await group.run() }
         try await withTaskCancellationHandler {
             try await withGracefulShutdownHandler {
@@ -144,12 +154,9 @@ public struct Server: Service {
     var application: some ApplicationProtocol {
         Application(
             router: router,
-            server: .http1(
-                configuration: .init(
-                    additionalChannelHandlers: [ClientWatch()],
-                    idleTimeout: .nanoseconds(Int64(configuration.idleTimeout / .nanoseconds(1)))
-                )
-            ),
+            server: certificates.map {
+                .secure(by: $0, idleTimeout: configuration.idleTimeout, http1: http1)
+            } ?? .http1(configuration: http1),
             configuration: .init(
                 address: .hostname(configuration.host, port: configuration.port),
                 serverName: "Nereid",
@@ -161,6 +168,10 @@ public struct Server: Service {
             },
             logger: logger
         )
+    }
+
+    private var http1: HTTP1Channel.Configuration {
+        .init(additionalChannelHandlers: [ClientWatch()], idleTimeout: TimeAmount(configuration.idleTimeout))
     }
 
     private var router: Router<ServerContext> {

@@ -5,6 +5,7 @@ import ArgumentParser
 import AsyncHTTPClient
 import Foundation
 import NIOCore
+import NIOSSL
 import NereidServer
 
 /// Asks a serving process whether it is well, for containers and scripts without an HTTP client.
@@ -13,8 +14,8 @@ struct HealthCommand: AsyncParsableCommand {
         commandName: "health",
         abstract: "Ask a running server or worker whether it is ready; status 0 when it is.",
         discussion: """
-            Without a URL it asks the process on this machine, on the port that NEREID_PORT or --port says. It waits three \
-            seconds at the most.
+            Without a URL it asks the process on this machine, on the port that NEREID_PORT or --port says; over TLS, of any \
+            certificate, when the NEREID_TLS variables say that it has one. It waits three seconds at the most.
             """
     )
 
@@ -32,11 +33,19 @@ struct HealthCommand: AsyncParsableCommand {
             flags: port.map { [.port: $0] } ?? [:],
             environment: ProcessInfo.processInfo.environment
         )
-        let base = try url ?? "http://localhost:\(ServerConfiguration(layers).port)"
+        let server = try ServerConfiguration(layers)
+        let base = url ?? "\(server.tls == nil ? "http" : "https")://localhost:\(server.port)"
         let address = (base.hasSuffix("/") ? String(base.dropLast()) : base) + (live ? "/health/live" : "/health/ready")
         let response: HTTPClientResponse
         do {
-            response = try await HTTPClient.shared.execute(HTTPClientRequest(url: address), timeout: .seconds(3))
+            var request = HTTPClientRequest(url: address)
+            if url == nil {
+                // This machine's own server, whose certificate is for the name that others know it by.
+                var tls = TLSConfiguration.makeClientConfiguration()
+                tls.certificateVerification = .none
+                request.tlsConfiguration = tls
+            }
+            response = try await HTTPClient.shared.execute(request, timeout: .seconds(3))
         } catch {
             throw CommandFailure("\(address) does not answer: \(error)")
         }

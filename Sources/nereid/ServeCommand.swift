@@ -50,7 +50,9 @@ struct ServeCommand: AsyncParsableCommand {
     }
 
     private func serve(_ plan: ServingPlan) async throws {
-        let (logger, imaging) = (Logger(plan.engine), ImagingPool(plan.engine))
+        let logger = Logger(plan.engine)
+        let certificates = try plan.server.tls.map { try CertificateKeeper($0, logger: logger) }
+        let imaging = ImagingPool(plan.engine)
         // Beside the loading of the models, which takes as long.
         async let isWarm: Void = imaging.warmUp()
         // Stopped in reverse: first the server, which finishes its requests, then what they run on.
@@ -94,6 +96,7 @@ struct ServeCommand: AsyncParsableCommand {
             jobs: jobs.store,
             withoutJobsReason: jobs.reason,
             imaging: imaging,
+            certificates: certificates,
             logger: logger
         ) { [announcement] port in
             logger.info("listening", metadata: plan.announcement(port: port).merging(announcement) { $1 })

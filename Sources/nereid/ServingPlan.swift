@@ -39,7 +39,17 @@ struct ServingPlan: CustomStringConvertible {
             let folder = server.jobsFolder ?? "the user's own folder"
             lines.append("jobs: \(server.queueAddress == nil ? folder : "in the queue")")
         }
-        return (lines + models).joined(separator: "\n")
+        return (lines + certificates + models).joined(separator: "\n")
+    }
+
+    /// A line for each certificate, or for what stands against them; none without TLS.
+    private var certificates: [String] {
+        guard let source = server.tls else { return [] }
+        do {
+            return try CertificateKeeper(source, logger: Logger(engine).quietened).descriptions
+        } catch {
+            return ["certificates: \(error)"]
+        }
     }
 
     /// Where its models are.
@@ -53,7 +63,8 @@ struct ServingPlan: CustomStringConvertible {
     /// What the log says when connections are taken.
     func announcement(port: Int) -> Logger.Metadata {
         let host = ["0.0.0.0", "::", "127.0.0.1"].contains(server.host) ? "localhost" : server.host
-        var metadata: Logger.Metadata = [role == .server ? "page" : "health": "http://\(host):\(port)"]
+        let scheme = server.tls == nil ? "http" : "https"
+        var metadata: Logger.Metadata = [role == .server ? "page" : "health": "\(scheme)://\(host):\(port)"]
         if let queue = server.queueAddress { metadata["queue"] = "\(queue)" }
         return metadata
     }

@@ -37,6 +37,9 @@ struct SettingFlags: ParsableArguments {
     @Option(help: .setting(.shutdownDelay)) var shutdownDelay: String?
     @Option(help: .setting(.shutdownTimeout)) var shutdownTimeout: String?
     @Option(help: .setting(.corsOrigin)) var corsOrigin: String?
+    @Option(help: .setting(.tlsCertificate)) var tlsCertificate: String?
+    @Option(help: .setting(.tlsPrivateKey)) var tlsPrivateKey: String?
+    @Option(help: .setting(.tlsConfig)) var tlsConfig: String?
     @Option(help: .setting(.logLevel)) var logLevel: String?
 
     /// What the command line says.
@@ -50,6 +53,7 @@ struct SettingFlags: ParsableArguments {
             .queueJobs: queueJobs, .queueBytes: queueBytes, .jobs: jobs, .jobBytes: jobBytes, .jobLife: jobLife,
             .webhookHosts: webhookHosts, .requestTimeout: requestTimeout, .idleTimeout: idleTimeout,
             .shutdownDelay: shutdownDelay, .shutdownTimeout: shutdownTimeout, .corsOrigin: corsOrigin,
+            .tlsCertificate: tlsCertificate, .tlsPrivateKey: tlsPrivateKey, .tlsConfig: tlsConfig,
             .logLevel: logLevel,
         ]
         return all.compactMapValues(\.self)

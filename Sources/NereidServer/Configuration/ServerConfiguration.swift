@@ -49,6 +49,8 @@ public struct ServerConfiguration: Sendable {
     public var shutdownTimeout: Duration = .seconds(60)
     /// The origin whose pages may ask from a browser; `nil`: this server's own page only.
     public var corsOrigin: String?
+    /// Where the certificates are; `nil`: HTTP/1.1 without TLS.
+    public var tls: TLSSource?
 
     /// The defaults.
     public init() {}
@@ -84,6 +86,7 @@ public struct ServerConfiguration: Sendable {
         corsOrigin = try layers.read(.corsOrigin, expected: "* or an origin such as https://lab.example.org") { text in
             text == "*" || text.contains("://") ? text : nil
         }
+        tls = try layers.certificates()
         if !runsModels, queueAddress == nil { throw .gatewayWithoutQueue }
     }
 }

@@ -38,6 +38,9 @@ public enum Setting: String, Sendable, CaseIterable {
     case shutdownDelay = "shutdown_delay"
     case shutdownTimeout = "shutdown_timeout"
     case corsOrigin = "cors_origin"
+    case tlsCertificate = "tls_certificate"
+    case tlsPrivateKey = "tls_private_key"
+    case tlsConfig = "tls_config"
     case logLevel = "log_level"
 
     /// What it is, its unit and its default, for `--help` and the documentation.
@@ -78,6 +81,9 @@ public enum Setting: String, Sendable, CaseIterable {
         case .shutdownDelay: "connections are taken for this many seconds more after the signal to stop (1)"
         case .shutdownTimeout: "requests still running this many seconds after the signal to stop are cut off (60)"
         case .corsOrigin: "origin whose pages may ask from a browser: * or https://HOST (none)"
+        case .tlsCertificate: "PEM file with the certificate and its chain, for https and HTTP/2 (none: http)"
+        case .tlsPrivateKey: "PEM file with the certificate's private key (none)"
+        case .tlsConfig: "folder with a certificates.toml instead, as traefik reads it (none)"
         case .logLevel: "trace, debug, info, notice, warning, error or critical (info)"
         }
     }

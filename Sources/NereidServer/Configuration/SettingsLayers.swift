@@ -91,6 +91,9 @@ extension SettingsLayers {
     /// A word.
     func string(_ setting: Setting) -> String? { given[setting]?.value }
 
+    /// What to call the place where a setting is given; the flag where it is not.
+    func source(of setting: Setting) -> String { given[setting]?.source ?? setting.flag }
+
     /// Words separated by commas.
     func list(_ setting: Setting) -> [String]? {
         given[setting]?.value.split(separator: ",").map { $0.trimmingPrefix(while: \.isWhitespace) }.map(String.init)

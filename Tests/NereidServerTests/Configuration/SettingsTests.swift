@@ -67,8 +67,10 @@ struct SettingsTests {
             .webhookHosts: "Hooks.Lab., 10.0.0.7,[::1]", .webhookSecret: "pearls, before: swine", .requestTimeout: "8",
             .idleTimeout: "9", .shutdownDelay: "0",
             .shutdownTimeout: "10", .corsOrigin: "https://lab.example.org", .logLevel: "DEBUG",
+            .tlsCertificate: "/certs/a.pem", .tlsPrivateKey: "/certs/a.key",
         ]
-        #expect(Set(values.keys) == Set(Setting.allCases))
+        // The folder excludes the two files, and is tested with them.
+        #expect(Set(values.keys).union([.tlsConfig]) == Set(Setting.allCases))
         let folder = try TemporaryFolder()
         let layers: SettingsLayers
         switch layer {
@@ -98,6 +100,7 @@ struct SettingsTests {
         #expect((server.requestTimeout, server.idleTimeout) == (.seconds(8), .seconds(9)))
         #expect((server.shutdownDelay, server.shutdownTimeout) == (.zero, .seconds(10)))
         #expect(server.corsOrigin == "https://lab.example.org")
+        #expect(server.tls == .files(certificate: "/certs/a.pem", privateKey: "/certs/a.key"))
         let engine = try EngineConfiguration(layers)
         #expect(engine.models == ["a.onnx", "reef=b.onnx"])
         #expect(engine.session == SessionOptions(device: .cuda(1), instances: 2, threads: 3))
