@@ -79,7 +79,9 @@ export class FolderDesk extends EventTarget {
         for (const job of remembered.jobs) folder.takeUp(job);
         folder.lost = Math.max(0, remembered.total - folder.pictures.length);
         this.#begin(folder);
-        if (this.#session.models.some((model) => model.name === folder.modelName)) {
+        const { models } = this.#session;
+        // The list of models may not have come yet; a model that is not in it when it comes is not kept.
+        if (models.length === 0 || models.some(({ name }) => name === folder.modelName)) {
             this.#session.chooseModel(folder.modelName);
         }
         this.dispatchEvent(new CustomEvent("folder"));
@@ -166,7 +168,7 @@ export class FolderDesk extends EventTarget {
 
     #goWithoutJobs(folder) {
         folder.usesJobs = false;
-        this.#asker = new FolderAsker(folder);
+        this.#asker ??= new FolderAsker(folder);
         this.#asker.askMore();
     }
 

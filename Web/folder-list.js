@@ -133,7 +133,9 @@ export class FolderList {
         const counts = status === "done" ? picture.counts(this.#session) : null;
         const total = counts && [...counts.values()].reduce((sum, count) => sum + count, 0);
         const isShown = picture === this.#showing.current;
-        const [, folderName, fileName] = /^(.*\/)?([^/]*)$/s.exec(name);
+        // The folder's own name stands above the list.
+        const inside = name.startsWith(`${this.#folder.name}/`) ? name.slice(this.#folder.name.length + 1) : name;
+        const [, folderName, fileName] = /^(.*\/)?([^/]*)$/s.exec(inside);
         const [, named, what, count] = row.children;
         const [path, file] = named.children;
         setTextOf(path, folderName ?? "");

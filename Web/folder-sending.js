@@ -29,6 +29,8 @@ export class FolderSender {
     #again = [];
     #inFlight = 0;
     #isStopped = false;
+    /** True once the pictures are asked for one by one: what is still under way arrives, nothing more is sent. */
+    #isReplaced = false;
     #pausedUntil = 0;
     #wakeUp = 0;
 
@@ -44,7 +46,7 @@ export class FolderSender {
     /** Sends what waits, as far as there is room. */
     sendMore() {
         const folder = this.#folder;
-        if (this.#isStopped || folder.isPaused || performance.now() < this.#pausedUntil) return;
+        if (this.#isStopped || this.#isReplaced || folder.isPaused || performance.now() < this.#pausedUntil) return;
         while (this.#inFlight < UPLOADS_IN_FLIGHT) {
             const parcel = this.#again.shift() ?? this.#pack();
             if (!parcel) return;
@@ -115,8 +117,8 @@ export class FolderSender {
     async #handle(problem, parcel) {
         const folder = this.#folder;
         parcel.attempts += 1;
-        if (this.#isWithoutJobs(problem, parcel)) {
-            this.#isStopped = true;
+        if (this.#isReplaced || this.#isWithoutJobs(problem, parcel)) {
+            this.#isReplaced = true;
             folder.setNote("sending", "");
             folder.putBack([parcel, ...this.#again.splice(0)].flatMap(({ pictures }) => pictures));
             this.#onWithoutJobs();

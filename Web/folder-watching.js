@@ -48,6 +48,7 @@ export class FolderWatcher {
         while (this.#watches.size < JOBS_WATCHED && this.#next < this.#folder.jobs.length) {
             const job = this.#folder.jobs[this.#next];
             this.#next += 1;
+            if (job.isDone || job.isGone) continue;
             const watch = new JobWatch(job, {
                 onResult: (result) => this.#take(job, result),
                 onEnd: (end) => this.#end(watch, job, end),
@@ -93,6 +94,7 @@ class JobWatch {
     /** @type {EventSource | null} */
     #source = null;
     #failures = 0;
+    #hasGivenUpStream = false;
     #timer = 0;
     #isStopped = false;
 
@@ -128,7 +130,10 @@ class JobWatch {
             this.#handlers.onResult(JSON.parse(data));
         });
         source.addEventListener("done", ({ data }) => this.#end({ description: JSON.parse(data) }));
-        source.addEventListener("gone", ({ data }) => this.#end({ problem: new ServerProblem(JSON.parse(data)) }));
+        source.addEventListener("gone", ({ data }) => {
+            const title = "The server has this job no longer";
+            this.#end({ problem: new ServerProblem({ title, ...JSON.parse(data) }) });
+        });
         source.addEventListener("open", () => this.#handlers.onNote(""));
         source.addEventListener("error", () => this.#streamBroke());
         this.#waitForWord();
@@ -171,7 +176,7 @@ class JobWatch {
 
     #giveUpStream() {
         this.#closeStream();
-        this.#handlers.onStreamFailure();
+        this.#hasGivenUpStream = true;
         clearTimeout(this.#timer);
         this.#failures = 0;
         this.#ask();
@@ -190,6 +195,8 @@ class JobWatch {
             if (this.#isStopped) return;
             this.#failures = 0;
             this.#handlers.onNote("");
+            // Only now it is sure that the stream is to blame: the job is there, and the server answers.
+            if (this.#hasGivenUpStream) this.#handlers.onStreamFailure();
             for (const result of results) this.#handlers.onResult(result);
             if (description.state === "done" && next >= description.pictures.done) {
                 this.#end({ description });

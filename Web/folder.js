@@ -318,6 +318,8 @@ export class Job {
     /** The last result that has come. */
     sequence = 0;
     isDone = false;
+    /** True once the server has it no longer. */
+    isGone = false;
 
     /**
      * @param {{id: string, pictures?: {total: number}}} description

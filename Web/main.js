@@ -136,7 +136,7 @@ session.follow(["pictures", "current", "outcome"], () => {
     const { current, outcome } = session;
     showPhase();
     const size = outcome?.answer?.image;
-    byID("picture-name").textContent = current?.name ?? "";
+    byID("picture-name").textContent = current?.name.split("/").at(-1) ?? "";
     byID("picture-name").title = current?.name ?? "";
     setText(byID("picture-size"), size ? `${size.width} × ${size.height}` : "");
 });

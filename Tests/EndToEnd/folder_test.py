@@ -63,6 +63,11 @@ class FolderPage(Page):
         return self.script(ROWS)
 
     @property
+    def picture_name(self):
+        """The whole path, of which only the last part is shown."""
+        return self.find("#picture-name").get_attribute("title")
+
+    @property
     def row_count(self):
         return int(self.find("#folder-list").get_attribute("data-rows") or -1)
 
@@ -215,18 +220,18 @@ def check_drop(page, reef, screenshots):
 def check_rows(page, screenshots):
     name = "reef/dive 1/frame-3.png"
     page.click_row(name)
-    page.wait("the picture", lambda: page.find("#picture-name").text == name)
+    page.wait("the picture", lambda: page.picture_name == name)
     page.wait("its rows", lambda: page.rows)
     page.wait_for_boxes(len(page.rows))
     assert page.row(name)["count"] == str(len(page.rows)), page.row(name)
     assert page.row(name)["isShown"], "the row does not say that it is shown"
     page.find("#folder-list").send_keys(Keys.ARROW_DOWN)
-    page.wait("the next picture", lambda: page.find("#picture-name").text == "reef/dive 1/frame-4.png")
+    page.wait("the next picture", lambda: page.picture_name == "reef/dive 1/frame-4.png")
     page.script("document.activeElement.blur()")
     page.press(Keys.ARROW_LEFT)
-    page.wait("the one before", lambda: page.find("#picture-name").text == name)
+    page.wait("the one before", lambda: page.picture_name == name)
     page.find("#folder-list").send_keys(Keys.END)
-    page.wait("the last picture", lambda: page.find("#picture-name").text == "reef/nothing-2.png")
+    page.wait("the last picture", lambda: page.picture_name == "reef/nothing-2.png")
     page.wait("no boxes", lambda: page.canvas["boxes"] == "0")
     assert page.row("reef/nothing-2.png")["what"] == "nothing"
     page.find("#folder-list").send_keys(Keys.HOME)
@@ -247,7 +252,7 @@ def check_choices(page):
     page.wait("all of them", lambda: page.row_count == 44)
     name = "reef/dive 1/frame-1.png"
     page.click_row(name)
-    page.wait("the picture", lambda: page.find("#picture-name").text == name and page.rows)
+    page.wait("the picture", lambda: page.picture_name == name and page.rows)
     before = int(page.row(name)["count"])
     page.set_confidence(1)
     sure = sum(score >= 1 for score in page.scores)
@@ -347,7 +352,7 @@ def check_zip(page, path, screenshots):
     assert set(statuses.values()) == {"done"}, statuses
     for name in ("tauchgänge/frame-1.png", "tauchgänge/frame-2.png"):
         page.click_row(name)
-        page.wait("the picture", lambda: page.find("#picture-name").text == name)
+        page.wait("the picture", lambda: page.picture_name == name)
         page.wait("its boxes", lambda: page.canvas["boxes"] == page.row(name)["count"] != "0")
         page.wait("the unpacked picture", lambda: not page.find("#hint").is_displayed())
     page.click_row("tauchgänge/frame-6.png")
@@ -444,7 +449,7 @@ def check_many(page, picture):
     assert elements < 100, f"{elements} rows are elements"
     page.find("#folder-list").send_keys(Keys.END)
     page.wait("the last row", lambda: page.row(f"many-{MANY - 1}.png"))
-    page.wait("the last picture", lambda: page.find("#picture-name").text == f"many-{MANY - 1}.png")
+    page.wait("the last picture", lambda: page.picture_name == f"many-{MANY - 1}.png")
     page.click("#folder-cancel")
     page.wait("the end", lambda: not page.is_running, ANSWER_TIMEOUT)
     page.set_network()
@@ -474,7 +479,7 @@ def check_without_jobs(page, reef, screenshots):
 def check_phone(page, model, reef, screenshots):
     page.set_size(360, 740, mobile=True)
     page.open(model)
-    page.drop(reef)
+    page.find("#folder-files").send_keys(str(reef))
     page.wait("the list", lambda: page.find("#folder").is_displayed())
     page.wait_for_end(44)
     content, window = page.script("return [document.documentElement.scrollWidth, window.innerWidth]")
@@ -519,6 +524,7 @@ def run(page, arguments, folder):
     check_quiet(page)
     check_reload(page, reef, whole, server, screenshots)
     check_deletion_of_all(page, server)
+    page.open(model)
     check_zip(page, make_zip(folder, reef), screenshots)
     check_chosen_folder(page, reef)
     check_refusals(page, folder)
