@@ -85,6 +85,7 @@ export async function filesIn(archive) {
         if (entry && !entry.name.endsWith("/")) files.push(new ArchivedFile(archive, entry));
         place = end;
     }
+    if (place < length) throw new ArchiveProblem("The zip’s table of contents is damaged.");
     return files;
 }
 

@@ -10,7 +10,8 @@ const VISIBLE = 2;
  * Writes pictures and what was found in them as one file in COCO's format for object detection
  * (https://cocodataset.org/#format-data), with the score of each annotation beside.
  *
- * Numbers begin with 1, also those of the classes, which are one higher than the model's: many tools keep 0 for “nothing”.
+ * Numbers begin with 1, also those of the classes, which are one higher than the model's: many tools keep 0 for
+ * “nothing”.
  */
 export class CocoWriter {
     #images = [];
@@ -63,7 +64,8 @@ function annotationOf({ class_id: classID, score, box, polygons, keypoints, rota
         annotation.area = rounded(outlines.reduce((sum, outline) => sum + areaOf(outline), 0));
     }
     if (keypoints) {
-        const seen = keypoints.map(([x, y, pointScore = 1]) => (pointScore < LEAST_POINT_SCORE ? [0, 0, 0] : [x, y, VISIBLE]));
+        const seen = keypoints.map(([x, y, pointScore = 1]) =>
+            pointScore < LEAST_POINT_SCORE ? [0, 0, 0] : [x, y, VISIBLE]);
         annotation.keypoints = seen.flat();
         annotation.num_keypoints = seen.filter(([, , visibility]) => visibility === VISIBLE).length;
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Nereid: a vision model server.
 
-import { counted } from "./element.js";
+import { counted, formatNumber } from "./element.js";
 import { Folder } from "./folder.js";
 import { FolderAsker } from "./folder-asking.js";
 import { FolderSender } from "./folder-sending.js";
@@ -202,8 +202,9 @@ export class FolderDesk extends EventTarget {
     }
 
     #sayEnd({ name, counts, note }) {
-        const failed = counts.failed > 0 ? `, ${formatFailed(counts.failed)}` : "";
-        if (counts.cancelled === 0 && !note) this.#announcer.show(`${name}: ${counted(counts.done, "picture")} done${failed}`);
+        if (counts.cancelled > 0 || note) return;
+        const failed = counts.failed > 0 ? `, ${formatNumber(counts.failed)} failed` : "";
+        this.#announcer.show(`${name}: ${counted(counts.done, "picture")} done${failed}`);
     }
 
     /** The browser asks before it leaves what would be lost. */
@@ -211,10 +212,6 @@ export class FolderDesk extends EventTarget {
         const { folder } = this;
         if (folder && (folder.unsent > 0 || (!folder.usesJobs && folder.counts.done > 0))) event.preventDefault();
     }
-}
-
-function formatFailed(count) {
-    return `${count} failed`;
 }
 
 function nothingFound(name, passedOver, problems) {

@@ -13,8 +13,8 @@ export class FolderDownloads {
     #desk;
     #announcer;
     #buttons;
-    /** Folders whose results were saved. */
-    #saved = new WeakSet();
+    /** How many pictures of a folder were done when its results were saved. */
+    #saved = new WeakMap();
 
     /**
      * @param {import("./session.js").Session} session
@@ -35,7 +35,7 @@ export class FolderDownloads {
     /** Whether nothing would be lost if the folder were put away. */
     get isSaved() {
         const { folder } = this.#desk;
-        return !folder || folder.counts.done === 0 || this.#saved.has(folder);
+        return !folder || folder.counts.done === (this.#saved.get(folder) ?? 0);
     }
 
     /** Shows whether there is something to save. */
@@ -50,8 +50,9 @@ export class FolderDownloads {
         this.#announcer.say(`Writing ${name}`);
         for (const button of Object.values(this.#buttons)) button.disabled = true;
         try {
+            const { done } = folder.counts;
             save(await convert(), name);
-            if (folder.remaining === 0) this.#saved.add(folder);
+            this.#saved.set(folder, done);
             this.#announcer.say(`${name} saved`);
         } catch (error) {
             this.#announcer.show(`${name} could not be written: ${error.message}`);

@@ -81,11 +81,15 @@ export class FolderList {
         this.#renderSoon();
     }
 
-    /** Looks at a picture further on (+1) or further back (-1) in the list. */
+    /**
+     * Looks at a picture further on (+1) or further back (-1) in the list.
+     * @returns {boolean} whether one of the folder was looked at
+     */
     step(distance) {
+        if (!this.#showing.current) return false;
         const place = this.#listed.indexOf(this.#showing.current);
-        if (place >= 0) this.#moveTo(place + distance);
-        return place >= 0;
+        this.#moveTo(place < 0 ? this.#active : place + distance);
+        return true;
     }
 
     #renderSoon() {
@@ -220,7 +224,8 @@ function rowID(place) {
 /** “3 fish, 1 shark” */
 function listOf(counts) {
     if (counts.size === 0) return "nothing";
-    return [...counts].sort(([, one], [, other]) => other - one).map(([label, count]) => `${count} ${label}`).join(", ");
+    const most = [...counts].sort(([, one], [, other]) => other - one);
+    return most.map(([label, count]) => `${formatNumber(count)} ${label}`).join(", ");
 }
 
 function setTextOf(target, text) {

@@ -5,9 +5,9 @@ const HEAD = "nereid.folder";
 const JOB = "nereid.folder.job.";
 
 /**
- * What of a folder outlives a reload of the page: which jobs it became, and the names of their pictures. The server has
- * the results; the pictures themselves can't be kept. Each job has an entry of its own, so that the whole is not written
- * again for every one.
+ * What of a folder outlives a reload of the page: which jobs it became, and the names of their pictures. The server
+ * has the results; the pictures themselves can't be kept. Each job has an entry of its own, so that the whole is not
+ * written again for every one.
  * @typedef {{name: string, modelName: string, confidence: number, total: number, passedOver: number,
  *   jobs: {id: string, total: number, names: string[]}[]}} RememberedFolder
  */

@@ -5,15 +5,21 @@ import { ServerProblem } from "./api.js";
 import { typeOf } from "./gathering.js";
 import { deleteJob, orderJob } from "./jobs.js";
 
-/** What is sent at one time: little enough to be there within the server's time, and to be sent again. */
+/** What is sent at one time. The speed of the line decides how many bytes: they must be there within the server's time. */
 const MOST_PICTURES = 32;
-const MOST_BYTES = 24 * 1024 * 1024;
+const FIRST_BYTES = 8 << 20;
+const LEAST_BYTES = 1 << 20;
+const MOST_BYTES = 24 << 20;
+const UPLOAD_SECONDS = 8;
+
+/** An upload that fails after so long was not turned away, but given up: less may get through. */
+const SLOW_SECONDS = 15;
 
 const UPLOADS_IN_FLIGHT = 2;
 const FIRST_PAUSE_SECONDS = 1;
 const LONGEST_PAUSE_SECONDS = 30;
 
-/** So often a store of jobs that has trouble is asked again before the pictures are asked for one by one. */
+/** So often what may pass is tried before it is taken for lasting: a store of jobs in trouble, an answer in pieces. */
 const ATTEMPTS_AT_JOBS = 4;
 
 /**
@@ -28,6 +34,7 @@ export class FolderSender {
     /** @type {Parcel[]} those that did not get through */
     #again = [];
     #inFlight = 0;
+    #mostBytes = FIRST_BYTES;
     #isStopped = false;
     /** True once the pictures are asked for one by one: what is still under way arrives, nothing more is sent. */
     #isReplaced = false;
@@ -65,9 +72,8 @@ export class FolderSender {
     #pack() {
         let bytes = 0;
         const pictures = this.#folder.takeWaiting(({ file }, taken) => {
-            if (taken.length >= MOST_PICTURES || (taken.length > 0 && bytes + file.size > MOST_BYTES)) return false;
             bytes += file.size;
-            return true;
+            return taken.length === 0 || (taken.length < MOST_PICTURES && bytes <= this.#mostBytes);
         });
         return pictures.length > 0 ? parcelOf(pictures) : null;
     }
@@ -76,11 +82,12 @@ export class FolderSender {
         const folder = this.#folder;
         this.#inFlight += 1;
         for (const picture of parcel.pictures) folder.setStatus(picture, "uploading");
+        const start = performance.now();
         try {
             const readable = await this.#open(parcel);
             if (readable.length > 0) await this.#order(parcel, readable);
         } catch (problem) {
-            if (!this.#isStopped) await this.#handle(problem, parcel);
+            if (!this.#isStopped) this.#handle(problem, parcel, (performance.now() - start) / 1000);
         }
         this.#inFlight -= 1;
         this.sendMore();
@@ -105,7 +112,10 @@ export class FolderSender {
 
     async #order(parcel, pictures) {
         const { modelName, confidence } = this.#folder;
+        const start = performance.now();
         const job = await orderJob(modelName, pictures, { confidence, key: parcel.key });
+        const bytesInTime = (sizeOf(pictures) * UPLOAD_SECONDS * 1000) / Math.max(1, performance.now() - start);
+        this.#mostBytes = Math.max(LEAST_BYTES, Math.min(bytesInTime, MOST_BYTES));
         if (this.#isStopped) {
             await deleteJob(job.id).catch(() => {});
             return;
@@ -114,7 +124,7 @@ export class FolderSender {
         this.#folder.accept(job, parcel.pictures);
     }
 
-    async #handle(problem, parcel) {
+    #handle(problem, parcel, seconds) {
         const folder = this.#folder;
         parcel.attempts += 1;
         if (this.#isReplaced || this.#isWithoutJobs(problem, parcel)) {
@@ -126,14 +136,14 @@ export class FolderSender {
             this.#keep(parcel);
             folder.pause(true);
             folder.setNote("sending", `${problem.title}: ${problem.detail}. Nothing more is sent until you go on.`);
-        } else if (problem.isBusy || problem.isPassing || problem.status === 502) {
-            this.#keep(parcel);
+        } else if (mayPass(problem, parcel)) {
+            // A server that gives an upload up may close the connection before its reason is read.
+            if (problem.status === 0 && seconds > SLOW_SECONDS) this.#halve(parcel);
+            else this.#keep(parcel);
             this.#pause(problem, parcel.attempts);
         } else if (parcel.pictures.length > 1 && [400, 408, 413, 422].includes(problem.status)) {
             // One picture may be to blame, or all are too much at one time: halves find out.
-            const middle = Math.ceil(parcel.pictures.length / 2);
-            this.#keep(parcelOf(parcel.pictures.slice(middle)));
-            this.#keep(parcelOf(parcel.pictures.slice(0, middle)));
+            this.#halve(parcel);
         } else {
             for (const picture of parcel.pictures) folder.fail(picture, problem);
         }
@@ -143,6 +153,13 @@ export class FolderSender {
     #isWithoutJobs({ code, retryAfterSeconds }, { attempts }) {
         if (code === "not_found") return true;
         return code === "jobs_unavailable" && (retryAfterSeconds === undefined || attempts >= ATTEMPTS_AT_JOBS);
+    }
+
+    #halve(parcel) {
+        this.#mostBytes = Math.max(LEAST_BYTES, this.#mostBytes / 2);
+        const middle = Math.ceil(parcel.pictures.length / 2);
+        const halves = [parcel.pictures.slice(0, middle), parcel.pictures.slice(middle)];
+        for (const half of halves.reverse()) if (half.length > 0) this.#keep(parcelOf(half));
     }
 
     #keep(parcel) {
@@ -178,6 +195,16 @@ export async function bytesOf({ name, file }) {
         throw new ServerProblem({ title: "The file can’t be read", detail, code: "unreadable_file" });
     }
     throw new ServerProblem({ title: "The file is empty", code: "empty_file" });
+}
+
+/** Whether the same parcel may well get through later; an answer that was cut off may be there whole the next time. */
+function mayPass(problem, { attempts }) {
+    if (problem.code === "unreadable_answer") return attempts < ATTEMPTS_AT_JOBS;
+    return problem.isBusy || problem.isPassing || problem.status === 502;
+}
+
+function sizeOf(pictures) {
+    return pictures.reduce((sum, { bytes }) => sum + bytes.size, 0);
 }
 
 function parcelOf(pictures) {

@@ -42,7 +42,10 @@ export class FolderView {
         const { pause, cancel, retry, remove, close } = elements;
         pause.addEventListener("click", () => desk.pause(!desk.folder.isPaused));
         cancel.addEventListener("click", () => this.#cancel());
-        retry.addEventListener("click", () => desk.retry());
+        retry.addEventListener("click", () => {
+            desk.retry();
+            elements.section.focus();
+        });
         remove.addEventListener("click", () => this.#remove());
         close.addEventListener("click", () => this.#close());
         for (const choice of elements.choices) choice.addEventListener("change", () => list.choose(choice.value));
@@ -68,7 +71,9 @@ export class FolderView {
         if (folder) {
             title.textContent = folder.name;
             title.title = folder.name;
-            for (const event of ["change", "pictures", "job", "end"]) folder.addEventListener(event, () => this.#renderSoon());
+            for (const event of ["change", "pictures", "job", "end"]) {
+                folder.addEventListener(event, () => this.#renderSoon());
+            }
             this.#timer = setInterval(() => this.#tick(), TICK_MS);
             this.#tick();
         }
@@ -82,8 +87,8 @@ export class FolderView {
         offer.hidden = remembered === null;
         if (!remembered) return;
         const count = remembered.jobs.reduce((sum, { names }) => sum + names.length, 0);
-        offerText.textContent =
-            `Before this page was loaded anew, ${counted(count, "picture")} of ‘${remembered.name}’ went to the server.`;
+        const sent = `${counted(count, "picture")} of ‘${remembered.name}’`;
+        offerText.textContent = `Before this page was loaded anew, ${sent} went to the server.`;
     }
 
     #renderSoon() {
@@ -213,6 +218,7 @@ export class FolderView {
         if (this.#downloads.isSaved || close.dataset.asked) {
             settle();
             this.#desk.close();
+            this.#elements.stage.focus();
             return;
         }
         close.dataset.asked = "true";
@@ -227,7 +233,8 @@ function waysText(folder) {
     const texts = [];
     const { pictures, lost, passedOver, usesJobs, isPaused, counts, jobs } = folder;
     if (lost > 0) {
-        texts.push(`${counted(lost, "picture")} had not been sent when the page was loaded anew; add the folder again for them.`);
+        const count = counted(lost, "picture");
+        texts.push(`${count} had not been sent when the page was loaded anew: add the folder again to send what is missing.`);
     }
     if (pictures.some(({ file }) => file === null)) {
         texts.push("The pictures themselves went with the reload: add the folder again to see them.");

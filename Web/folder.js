@@ -131,8 +131,8 @@ export class Folder extends EventTarget {
     }
 
     /**
-     * Adds pictures. One whose results are known from before the page was loaded anew gets its file back; one that is in
-     * the list already is not added again; another one of the same name is told apart by a number.
+     * Adds pictures. One whose results are known from before the page was loaded anew gets its file back; one that is
+     * in the list already is not added again; another one of the same name is told apart by a number.
      * @param {import("./gathering.js").NamedFile[]} files
      * @returns {{added: number, found: number, known: number}}
      */

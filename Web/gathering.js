@@ -103,7 +103,8 @@ async function gather(files, { name, problems }) {
         try {
             for (const file of await filesIn(named.file)) take({ name: file.name, file });
         } catch (error) {
-            problems.push(error instanceof ArchiveProblem ? `${named.name}: ${error.message}` : `‘${named.name}’ can’t be read.`);
+            const isKnown = error instanceof ArchiveProblem;
+            problems.push(isKnown ? `${named.name}: ${error.message}` : `‘${named.name}’ can’t be read.`);
         }
     }
     const { compare } = new Intl.Collator("en", { numeric: true });

@@ -94,6 +94,7 @@ const folderDownloads = new FolderDownloads(session, desk, announcer, {
 });
 new FolderView(desk, folderList, folderDownloads, announcer, {
     section: byID("folder"),
+    stage: byID("stage"),
     title: byID("folder-title"),
     model: byID("folder-model"),
     progress: byID("folder-progress"),

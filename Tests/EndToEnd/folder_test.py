@@ -10,22 +10,18 @@ fails. Needs selenium, Pillow, Chromium or Chrome, and its driver.
 """
 
 import argparse
+import base64
 import csv
 import json
-import re
 import sys
 import tempfile
 import traceback
-import urllib.request
-import zipfile
 from pathlib import Path
 
-from PIL import Image
-from selenium.common.exceptions import StaleElementReferenceException
-from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
-from page_test import ANSWER_TIMEOUT, NAMELESS_CONTROLS, WATCH_FOR_TROUBLE, Page, passed
+from folder_page import FolderPage, Server, make_folder, make_zip
+from page_test import ANSWER_TIMEOUT, NAMELESS_CONTROLS, passed
 
 MANY = 10_000
 
@@ -40,144 +36,6 @@ MAKE_MANY = """
     input.files = carried.files;
     input.dispatchEvent(new Event('change', { bubbles: true }));
 """
-
-ROWS = """
-    return [...document.querySelectorAll('#folder-list .folder-row')].sort((a, b) => a.dataset.place - b.dataset.place)
-        .map((row) => ({ ...row.dataset, what: row.querySelector('.folder-what').textContent,
-            isShown: row.ariaSelected === 'true' }));
-"""
-
-
-class FolderPage(Page):
-    """The page with a folder on it, in the words of its test."""
-
-    def drop(self, *paths):
-        """As a file manager would: with real folders, which scripts can't make."""
-        data = {"items": [], "files": [str(path) for path in paths], "dragOperationsMask": 1}
-        for kind in ("dragEnter", "dragOver", "drop"):
-            self.command("Input.dispatchDragEvent", type=kind, x=400, y=300, data=data)
-
-    @property
-    def listed(self):
-        """The rows in sight, in order."""
-        return self.script(ROWS)
-
-    @property
-    def picture_name(self):
-        """The whole path, of which only the last part is shown."""
-        return self.find("#picture-name").get_attribute("title")
-
-    @property
-    def row_count(self):
-        return int(self.find("#folder-list").get_attribute("data-rows") or -1)
-
-    @property
-    def progress(self):
-        return self.find("#folder-progress").get_attribute("textContent")
-
-    def row(self, name):
-        return next((row for row in self.listed if row["name"] == name), None)
-
-    def click(self, selector):
-        """Buttons may be drawn anew between being found and being clicked."""
-        try:
-            self.find(selector).click()
-        except StaleElementReferenceException:
-            self.find(selector).click()
-
-    def click_row(self, name):
-        place = self.row(name)["place"]
-        self.find(f"#folder-row-{place}").click()
-
-    def choose_rows(self, value):
-        self.script("document.querySelector(`[name=folder-choice][value=${arguments[0]}]`).click()", value)
-
-    def wait_for_end(self, count, timeout=ANSWER_TIMEOUT):
-        done = lambda: re.match(rf"{count:,} of {count:,} done\b", self.progress) and not self.is_running
-        self.wait(f"all {count} pictures to be done", done, timeout)
-
-    @property
-    def is_running(self):
-        return self.find("#folder-cancel").is_displayed()
-
-    def set_network(self, upload=-1, offline=False):
-        """Bytes a second; -1: as fast as it goes."""
-        conditions = {"offline": offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": upload}
-        self.command("Network.enable")
-        self.command("Network.emulateNetworkConditions", **conditions)
-
-    def block(self, *patterns):
-        self.command("Network.enable")
-        self.command("Network.setBlockedURLs", urls=list(patterns))
-
-    def downloaded_once(self, button, name):
-        """Downloads a file and takes it away, so that the next one gets the same name."""
-        self.click(button)
-        file = self.downloads / name
-        self.wait(name, lambda: file.exists() and file.stat().st_size > 0)
-        text = file.read_text(encoding="utf-8")
-        file.unlink()
-        return text
-
-    def close_folder(self):
-        self.click("#folder-close")
-        if self.find("#folder").is_displayed():
-            self.click("#folder-close")
-        self.wait("the folder to be put away", lambda: not self.find("#folder").is_displayed())
-
-    def reload(self):
-        self.driver.refresh()
-        self.wait("the list of models", lambda: self.find("#model option"))
-        self.wait("a ready model", lambda: self.find("#model-state[data-state=ready]"), ANSWER_TIMEOUT)
-
-
-class Server:
-    """What the server says of its jobs."""
-
-    def __init__(self, base_url):
-        self.base_url = base_url.rstrip("/")
-
-    @property
-    def jobs(self):
-        with urllib.request.urlopen(f"{self.base_url}/v1/jobs?limit=1000") as answer:
-            return json.load(answer)["jobs"]
-
-
-def make_folder(folder, picture):
-    """A folder of 44 pictures: 40 with finds, 2 without, 1 that is cut short, 1 that is empty; and 4 other files."""
-    reef = folder / "reef"
-    image = Image.open(picture).convert("RGB")
-    for dive in ("dive 1", "dive 2/deep"):
-        (reef / dive).mkdir(parents=True)
-        for number in range(1, 21):
-            copy = image.copy()
-            copy.putpixel((0, 0), (number, 0, 0))
-            copy.save(reef / dive / f"frame-{number}.png")
-    for number in (1, 2):
-        Image.new("RGB", image.size, (128, 128, 128)).save(reef / f"nothing-{number}.png")
-    whole = (reef / "dive 1/frame-1.png").read_bytes()
-    (reef / "cut.png").write_bytes(whole[: len(whole) // 2])
-    (reef / "empty.png").write_bytes(b"")
-    (reef / "notes.txt").write_text("Only words.\n", encoding="utf-8")
-    (reef / "dive 1/log.csv").write_text("a,b\n", encoding="utf-8")
-    (reef / ".hidden.png").write_bytes(whole)
-    (reef / "__MACOSX").mkdir()
-    (reef / "__MACOSX/frame-1.png").write_bytes(whole)
-    return reef
-
-
-def make_zip(folder, reef):
-    """The same pictures, some stored and some packed, with one that is named in letters of its own."""
-    path = folder / "packed.zip"
-    with zipfile.ZipFile(path, "w") as archive:
-        for number in range(1, 6):
-            method = zipfile.ZIP_DEFLATED if number % 2 else zipfile.ZIP_STORED
-            archive.write(reef / f"dive 1/frame-{number}.png", f"tauchgänge/frame-{number}.png", compress_type=method)
-        archive.write(reef / "notes.txt", "notes.txt")
-        archive.write(reef / "dive 1/frame-1.png", "__MACOSX/._frame-1.png")
-        # Packed by a method that browsers don't have.
-        archive.write(reef / "dive 1/frame-6.png", "tauchgänge/frame-6.png", compress_type=zipfile.ZIP_LZMA)
-    return path
 
 
 def check_threshold(page, reef):
@@ -206,7 +64,8 @@ def check_drop(page, reef, screenshots):
     page.wait("the list", lambda: page.find("#folder").is_displayed())
     page.wait("44 rows", lambda: page.row_count == 44)
     names = [row["name"] for row in page.listed]
-    assert names[0] == "reef/cut.png" and names[1:4] == [f"reef/dive 1/frame-{number}.png" for number in (1, 2, 3)], names
+    frames = [f"reef/dive 1/frame-{number}.png" for number in (1, 2, 3)]
+    assert names[:4] == ["reef/cut.png", *frames], names
     assert page.find("#folder-title").text == "reef"
     page.wait_for_end(44)
     assert "2 failed" in page.progress, page.progress
@@ -237,7 +96,7 @@ def check_rows(page, screenshots):
     page.find("#folder-list").send_keys(Keys.HOME)
     page.wait("what went wrong", lambda: page.find("#problem").is_displayed())
     assert page.row("reef/cut.png")["what"] == page.find("#problem-title").text
-    assert not page.find("#discard").is_displayed(), "a folder's picture can be removed from the strip that it is not in"
+    assert not page.find("#discard").is_displayed(), "a folder's picture can be removed from the strip"
     page.screenshot(screenshots, "folder-problem")
     passed("rows show their pictures, by pointer and by keyboard; one that failed says why")
 
@@ -406,7 +265,7 @@ def check_lost_network(page, server, reef):
     page.set_network()
     page.wait_for_end(44)
     assert not page.find("#folder-note").is_displayed(), page.find("#folder-note").text
-    assert sum(job["pictures"]["total"] for job in server.jobs) == 43, "pictures were sent twice"
+    assert server.picture_count == 43, "pictures were sent twice"
     page.click("#folder-remove")
     page.wait("the button to go", lambda: not page.find("#folder-remove").is_displayed())
     page.close_folder()
@@ -429,21 +288,17 @@ def check_pause_and_cancel(page, server, reef):
     page.wait("nothing to be left on the server", lambda: all(job["state"] == "done" for job in server.jobs))
     page.click("#folder-retry")
     page.wait_for_end(44)
-    page.wait("uploads that were under way to be taken back", lambda: total_of(server) == 43)
+    page.wait("uploads that were under way to be taken back", lambda: server.picture_count == 43)
     page.click("#folder-remove")
     page.wait("the button to go", lambda: not page.find("#folder-remove").is_displayed())
     page.close_folder()
     passed("a folder is paused, cancelled, and sent again")
 
 
-def total_of(server):
-    return sum(job["pictures"]["total"] for job in server.jobs)
-
-
 def check_many(page, picture):
     page.set_network(offline=True)
     page.driver.set_script_timeout(60)
-    page.script(MAKE_MANY, MANY, base64_of(picture))
+    page.script(MAKE_MANY, MANY, base64.b64encode(picture.read_bytes()).decode("ascii"))
     page.wait(f"{MANY} rows", lambda: page.row_count == MANY, ANSWER_TIMEOUT)
     elements = len(page.all("#folder-list .folder-row"))
     assert elements < 100, f"{elements} rows are elements"
@@ -455,12 +310,6 @@ def check_many(page, picture):
     page.set_network()
     page.close_folder()
     passed(f"{MANY:,} pictures are {elements} rows")
-
-
-def base64_of(picture):
-    import base64
-
-    return base64.b64encode(Path(picture).read_bytes()).decode("ascii")
 
 
 def check_without_jobs(page, reef, screenshots):
@@ -513,7 +362,7 @@ def run(page, arguments, folder):
         return
     server = Server(arguments.base_url)
     assert not server.jobs, "the server has jobs already"
-    labels = labels_of(arguments.base_url, page)
+    labels = server.classes(page.find("#model").get_attribute("value"))
     check_threshold(page, reef)
     check_quiet(page)
     page.open(model)
@@ -528,7 +377,7 @@ def run(page, arguments, folder):
     check_zip(page, make_zip(folder, reef), screenshots)
     check_chosen_folder(page, reef)
     check_refusals(page, folder)
-    delete_all(server)
+    server.delete(job["id"] for job in server.jobs)
     check_polling(page, reef)
     check_lost_network(page, server, reef)
     check_pause_and_cancel(page, server, reef)
@@ -538,29 +387,11 @@ def run(page, arguments, folder):
     check_quiet(page)
 
 
-def labels_of(base_url, page):
-    name = page.find("#model").get_attribute("value")
-    with urllib.request.urlopen(f"{base_url.rstrip('/')}/v1/models/{name}") as answer:
-        return json.load(answer)["classes"]
-
-
 def check_deletion_of_all(page, server):
     # The jobs of the first check are not this folder's.
     own = {job["id"] for job in server.jobs if job["pictures"]["total"] in (32, 11)}
-    for job in server.jobs:
-        if job["id"] not in own:
-            delete(server, job["id"])
+    server.delete(job["id"] for job in server.jobs if job["id"] not in own)
     check_deletion(page, server)
-
-
-def delete_all(server):
-    for job in server.jobs:
-        delete(server, job["id"])
-
-
-def delete(server, job):
-    request = urllib.request.Request(f"{server.base_url}/v1/jobs/{job}", method="DELETE")
-    urllib.request.urlopen(request).close()
 
 
 def main():
