@@ -76,7 +76,7 @@ export class FolderDesk extends EventTarget {
         if (!remembered) return;
         const folder = new Folder(remembered);
         folder.passedOver = remembered.passedOver;
-        for (const job of remembered.jobs) folder.takeUp(job);
+        folder.takeUp(remembered.jobs);
         folder.lost = Math.max(0, remembered.total - folder.pictures.length);
         this.#begin(folder);
         const { models } = this.#session;

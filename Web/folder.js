@@ -2,6 +2,7 @@
 // Nereid: a vision model server.
 
 import { ServerProblem, findings } from "./api.js";
+import { byPath } from "./gathering.js";
 
 /**
  * Where a picture of a folder is: here, on its way to the server, there, or at its end.
@@ -157,12 +158,16 @@ export class Folder extends EventTarget {
     }
 
     /**
-     * Takes up a job that was accepted before the page was loaded anew. Its pictures have no files any more.
-     * @param {{id: string, total: number, names: string[]}} remembered
+     * Takes up jobs that were accepted before the page was loaded anew. Their pictures have no files any more.
+     * @param {{id: string, total: number, names: string[]}[]} jobs
      */
-    takeUp({ id, total, names }) {
-        const pictures = names.map((name) => this.#byName.get(name) ?? this.#append(name, null));
-        this.accept({ id, pictures: { total } }, pictures);
+    takeUp(jobs) {
+        // A picture that was sent again is in two jobs, and parcels need not arrive in the order of the list.
+        const names = new Set(jobs.flatMap((job) => job.names));
+        for (const name of [...names].sort(byPath)) this.#append(name, null);
+        for (const { id, total, names } of jobs) {
+            this.accept({ id, pictures: { total } }, names.map((name) => this.#byName.get(name)));
+        }
     }
 
     /**

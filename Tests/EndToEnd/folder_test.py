@@ -166,6 +166,8 @@ def check_reload(page, reef, before, server, screenshots):
     page.screenshot(screenshots, "folder-offer")
     page.click("#take-up")
     page.wait_for_end(43)
+    names = [row["name"] for row in page.listed]
+    assert names[:2] == ["reef/cut.png", "reef/dive 1/frame-1.png"], f"the order is another one: {names}"
     after = json.loads(page.downloaded_once("#folder-json", "reef.detections.json"))
     known = {name: found for name, found in pictures_of(before).items() if name != "reef/empty.png"}
     assert pictures_of(after) == known, "the results after the reload are others"
