@@ -57,7 +57,6 @@ export class FolderDesk extends EventTarget {
             this.#announcer.show(refusal);
             return;
         }
-        if (this.folder && this.folder.modelName !== this.#session.modelName) this.close();
         const isNew = this.folder === null;
         if (isNew) this.#begin(this.#newFolder(name));
         const { folder } = this;
@@ -135,8 +134,8 @@ export class FolderDesk extends EventTarget {
         const { modelName } = this.#session;
         if (!modelName) return "The server has no model yet; add the pictures again when it has one.";
         const { folder } = this;
-        if (!folder || folder.modelName === modelName || folder.remaining === 0) return "";
-        return `${folder.modelName} is still at work on ‘${folder.name}’. Choose that model again, or cancel first.`;
+        if (!folder || folder.modelName === modelName) return "";
+        return `‘${folder.name}’ is for ${folder.modelName}. Choose that model to add to it, or close it first.`;
     }
 
     #newFolder(name) {

@@ -19,6 +19,7 @@ import traceback
 from pathlib import Path
 
 from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import Select
 
 from folder_page import FolderPage, Server, make_folder, make_zip
 from page_test import ANSWER_TIMEOUT, NAMELESS_CONTROLS, passed
@@ -152,6 +153,20 @@ def check_downloads(page, labels):
     assert {line["picture"] for line in lines} == {e["picture"] for e in whole["pictures"] if e.get("detections")}
     passed(f"one file holds all: {total} detections as JSON, COCO and CSV")
     return whole
+
+
+def check_other_model(page, reef):
+    """A list is one model's work: pictures for another model do not get into it."""
+    own = page.find("#model").get_attribute("value")
+    others = [option.get_attribute("value") for option in page.all("#model option")]
+    other = next((name for name in others if name != own), None)
+    if other is None:
+        return
+    Select(page.find("#model")).select_by_value(other)
+    page.drop(reef)
+    page.wait("the refusal", lambda: f"‘reef’ is for {own}" in page.find("#toast").text)
+    Select(page.find("#model")).select_by_value(own)
+    passed("a list is not mixed from two models")
 
 
 def pictures_of(whole):
@@ -373,6 +388,7 @@ def run(page, arguments, folder):
     check_choices(page)
     whole = check_downloads(page, labels)
     check_quiet(page)
+    check_other_model(page, reef)
     check_reload(page, reef, whole, server, screenshots)
     check_deletion_of_all(page, server)
     page.open(model)

@@ -26,7 +26,7 @@ struct FolderPageTests {
             ]
             try Picture.grey(with: blocks, rows: 20).encoded(as: .png).write(to: picture)
             let jobs = jobs ?? folder.appendingPathComponent("jobs").path
-            let setup = RunningServer.Setup(models: ["blocks-v8"], flags: ["--jobs", jobs])
+            let setup = RunningServer.Setup(models: ["blocks-v8", "blocks-v5"], flags: ["--jobs", jobs])
             try await RunningServer.with(setup) { server in
                 let ended = try await ChildProcess.run(
                     Repository.python,
