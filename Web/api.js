@@ -85,7 +85,7 @@ const MOST_CLASSES = 20;
  * @throws {ServerProblem}
  */
 export async function predict(modelName, bytes, { confidence }) {
-    const response = await send(`${predictPath(modelName, confidence)}&top_k=${MOST_CLASSES}`, {
+    const response = await send(withMostClasses(predictPath(modelName, confidence)), {
         method: "POST",
         body: bytes,
         headers: { "Content-Type": bytes.type || "application/octet-stream" },
@@ -100,10 +100,34 @@ export async function predict(modelName, bytes, { confidence }) {
  * @param {number} confidence
  */
 export function predictPath(modelName, confidence) {
-    return `v1/models/${encodeURIComponent(modelName)}/predict?confidence=${Number(confidence.toFixed(3))}`;
+    return callPath(modelName, "predict", confidence);
 }
 
-async function send(path, options) {
+/**
+ * The address of a model's `jobs` call, which asks the same of every picture as the page's `predict` does.
+ * @param {string} modelName
+ * @param {number} confidence
+ */
+export function jobsPath(modelName, confidence) {
+    return withMostClasses(callPath(modelName, "jobs", confidence));
+}
+
+function callPath(modelName, call, confidence) {
+    return `v1/models/${encodeURIComponent(modelName)}/${call}?confidence=${Number(confidence.toFixed(3))}`;
+}
+
+function withMostClasses(path) {
+    return `${path}&top_k=${MOST_CLASSES}`;
+}
+
+/**
+ * Asks the server.
+ * @param {string} path relative to the page
+ * @param {RequestInit} [options]
+ * @returns {Promise<Response>} with a status of success
+ * @throws {ServerProblem}
+ */
+export async function send(path, options) {
     let response;
     try {
         response = await fetch(new URL(path, document.baseURI), options);
@@ -129,7 +153,12 @@ function unanswered(error) {
     });
 }
 
-async function readJSON(response) {
+/**
+ * @param {Response} response
+ * @returns {Promise<any>} what its body says
+ * @throws {ServerProblem}
+ */
+export async function readJSON(response) {
     try {
         return await response.json();
     } catch {

@@ -11,7 +11,7 @@ import { predictPath } from "./api.js";
  */
 export function curlCommand(picture, modelName, confidence) {
     const address = new URL(predictPath(modelName, confidence), document.baseURI).href;
-    const type = picture.file.type || "application/octet-stream";
+    const type = picture.file?.type || "application/octet-stream";
     const file = quoted(`@${picture.name}`);
     return `curl -H ${quoted(`Content-Type: ${type}`)} --data-binary ${file} ${quoted(address)}`;
 }

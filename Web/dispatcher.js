@@ -36,7 +36,8 @@ export class Dispatcher {
 
     #nextPicture() {
         const { current, pictures, modelName } = this.#session;
-        const isUnsent = (picture) => ["queued", "waiting"].includes(picture?.outcome(modelName).status);
+        const isUnsent = (picture) =>
+            picture?.file && ["queued", "waiting"].includes(picture.outcome(modelName).status);
         return isUnsent(current) ? current : pictures.find(isUnsent);
     }
 

@@ -43,13 +43,21 @@ export function setText(target, text) {
 }
 
 /**
- * “1 picture”, “2 pictures”; “1 class”, “2 classes”.
+ * “1 picture”, “12,000 pictures”; “1 class”, “2 classes”.
  * @param {number} count
  * @param {string} noun
  * @param {string} [plural]
  */
 export function counted(count, noun, plural = `${noun}s`) {
-    return `${count} ${count === 1 ? noun : plural}`;
+    return `${formatNumber(count)} ${count === 1 ? noun : plural}`;
+}
+
+/**
+ * “12,000”, whatever language the browser speaks: the page speaks English.
+ * @param {number} number
+ */
+export function formatNumber(number) {
+    return number.toLocaleString("en");
 }
 
 /**

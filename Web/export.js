@@ -16,9 +16,18 @@ const SCREEN_SIZE = 1000;
  */
 export function shownAnswer(session, picture) {
     const { answer } = picture.outcome(session.modelName);
+    return { picture: picture.name, confidence: session.confidence, ...filtered(answer, session) };
+}
+
+/**
+ * An answer with those findings that pass the confidence and the class filter.
+ * @param {import("./api.js").Answer} answer
+ * @param {import("./session.js").Session} session
+ */
+export function filtered(answer, session) {
     // Classes of the whole picture stay what they are, objects too: the other list is as the server gave it.
-    const shown = { [answer?.classifications ? "classifications" : "detections"]: session.shown(picture) };
-    return { picture: picture.name, confidence: session.confidence, ...answer, ...shown };
+    const list = answer.classifications ? "classifications" : "detections";
+    return { ...answer, [list]: session.passing(findings(answer)) };
 }
 
 /**
@@ -85,7 +94,9 @@ export function save(blob, name) {
     setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }
 
+/** A spreadsheet would take a name that begins like a formula for one; the server's own CSV has the apostrophe too. */
 function csvField(value) {
-    const text = String(value ?? "");
+    const isFormula = typeof value === "string" && /^[=+\-@]/.test(value);
+    const text = `${isFormula ? "'" : ""}${value ?? ""}`;
     return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }

@@ -1,23 +1,56 @@
 // SPDX-License-Identifier: Apache-2.0
 // Nereid: a vision model server.
 
+import { formatNumber } from "./element.js";
+import { areMany, carried, gatherEntries, gatherFiles } from "./gathering.js";
+
 /**
- * The three ways a picture gets onto the page: dropped anywhere, pasted, or chosen.
+ * The ways pictures get onto the page: dropped anywhere, pasted, or chosen. A few are looked at one by one; a folder, a
+ * zip, or more than a few become a list.
  * @param {import("./session.js").Session} session
- * @param {{input: HTMLInputElement, chooseButtons: Iterable<HTMLElement>, veil: HTMLElement}} elements
+ * @param {import("./folder-desk.js").FolderDesk} desk
+ * @param {{input: HTMLInputElement, folderInput: HTMLInputElement, chooseButtons: Iterable<HTMLElement>,
+ *   folderButtons: Iterable<HTMLElement>, veil: HTMLElement, search: HTMLElement}} elements
  */
-export function followIntake(session, { input, chooseButtons, veil }) {
+export function followIntake(session, desk, elements) {
+    const { input, folderInput, chooseButtons, folderButtons, veil, search } = elements;
     for (const button of chooseButtons) button.addEventListener("click", () => input.click());
+    for (const button of folderButtons) button.addEventListener("click", () => folderInput.click());
+    const takeFiles = async (files) => {
+        if (areMany(files)) desk.receive(await gatherFiles(files));
+        else session.add(files);
+    };
     input.addEventListener("change", () => {
-        session.add(input.files);
+        takeFiles([...input.files]);
         // Without this, choosing the same file again would not be a change.
         input.value = "";
     });
-    document.addEventListener("paste", ({ clipboardData }) => session.add(clipboardData?.files ?? []));
-    followDrops(session, veil);
+    folderInput.addEventListener("change", async () => {
+        const files = [...folderInput.files];
+        folderInput.value = "";
+        if (files.length > 0) desk.receive(await gatherFiles(files));
+    });
+    document.addEventListener("paste", ({ clipboardData }) => takeFiles([...(clipboardData?.files ?? [])]));
+    followDrops(veil, async (dataTransfer) => {
+        const { files, entries, isFolder } = carried(dataTransfer);
+        if (isFolder) desk.receive(await lookThrough(entries, search));
+        else await takeFiles(files);
+    });
 }
 
-function followDrops(session, veil) {
+/** Large folders take a while: the page says how far it is. */
+async function lookThrough(entries, search) {
+    search.hidden = false;
+    try {
+        return await gatherEntries(entries, (count) => {
+            search.firstElementChild.textContent = `Looking through the folder: ${formatNumber(count)} files`;
+        });
+    } finally {
+        search.hidden = true;
+    }
+}
+
+function followDrops(veil, take) {
     let depth = 0;
     const carriesFiles = ({ dataTransfer }) => dataTransfer?.types.includes("Files") ?? false;
     const enter = (change) => {
@@ -36,6 +69,6 @@ function followDrops(session, veil) {
         if (!carriesFiles(event)) return;
         event.preventDefault();
         enter(-depth);
-        session.add(event.dataTransfer.files);
+        take(event.dataTransfer);
     });
 }

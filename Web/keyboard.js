@@ -9,8 +9,9 @@ const PAN_STEP = 80;
  * @param {import("./picture-view.js").PictureView} view
  * @param {import("./results.js").Results} results
  * @param {HTMLElement} canvas
+ * @param {(distance: number) => void} step looks at a picture further on or back
  */
-export function followKeyboard(session, view, results, canvas) {
+export function followKeyboard(session, view, results, canvas, step) {
     const zoomKeys = {
         "+": () => view.zoomIn(),
         "=": () => view.zoomIn(),
@@ -26,8 +27,8 @@ export function followKeyboard(session, view, results, canvas) {
         ArrowDown: () => view.pan(0, -PAN_STEP),
     };
     const moveKeys = {
-        ArrowLeft: () => session.step(-1),
-        ArrowRight: () => session.step(+1),
+        ArrowLeft: () => step(-1),
+        ArrowRight: () => step(+1),
         ArrowUp: () => results.focus(),
         ArrowDown: () => results.focus(),
     };

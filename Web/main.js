@@ -8,6 +8,12 @@ import { ConfidenceSlider } from "./confidence.js";
 import { Dispatcher } from "./dispatcher.js";
 import { Downloads } from "./downloads.js";
 import { setText } from "./element.js";
+import { FolderDesk } from "./folder-desk.js";
+import { FolderDownloads } from "./folder-downloads.js";
+import { FolderList } from "./folder-list.js";
+import { FolderMemory, tabStorage } from "./folder-memory.js";
+import { FolderShowing } from "./folder-showing.js";
+import { FolderView } from "./folder-view.js";
 import { followIntake } from "./intake.js";
 import { followKeyboard } from "./keyboard.js";
 import { ModelPicker } from "./model-picker.js";
@@ -74,13 +80,49 @@ new CommandLine(session, announcer, {
 new Dispatcher(session);
 new ModelPicker(session, { select: byID("model"), state: byID("model-state") });
 
-followIntake(session, {
+const desk = new FolderDesk(session, announcer, new FolderMemory(tabStorage()));
+const showing = new FolderShowing(session, desk);
+const folderList = new FolderList(session, showing, {
+    box: byID("folder-list"),
+    sizer: byID("folder-sizer"),
+    empty: byID("folder-empty"),
+});
+const folderDownloads = new FolderDownloads(session, desk, announcer, {
+    json: byID("folder-json"),
+    coco: byID("folder-coco"),
+    csv: byID("folder-csv"),
+});
+new FolderView(desk, folderList, folderDownloads, announcer, {
+    section: byID("folder"),
+    stage: byID("stage"),
+    title: byID("folder-title"),
+    model: byID("folder-model"),
+    progress: byID("folder-progress"),
+    bar: byID("folder-bar"),
+    note: byID("folder-note"),
+    ways: byID("folder-ways"),
+    pause: byID("folder-pause"),
+    cancel: byID("folder-cancel"),
+    retry: byID("folder-retry"),
+    remove: byID("folder-remove"),
+    close: byID("folder-close"),
+    choices: document.querySelectorAll("[name=folder-choice]"),
+    offer: byID("offer"),
+    offerText: byID("offer-text"),
+    takeUp: byID("take-up"),
+    forget: byID("forget"),
+});
+
+followIntake(session, desk, {
     input: byID("files"),
+    folderInput: byID("folder-files"),
     chooseButtons: document.querySelectorAll("[data-action=choose]"),
+    folderButtons: document.querySelectorAll("[data-action=choose-folder]"),
     veil: byID("veil"),
+    search: byID("search"),
 });
 followSamples(session, { section: byID("samples"), buttons: document.querySelectorAll("[data-sample]") });
-followKeyboard(session, view, results, canvas);
+followKeyboard(session, view, results, canvas, (distance) => folderList.step(distance) || session.step(distance));
 
 byID("zoom-in").addEventListener("click", () => view.zoomIn());
 byID("zoom-out").addEventListener("click", () => view.zoomOut());
@@ -90,14 +132,19 @@ byID("labels").addEventListener("click", ({ currentTarget }) => {
     currentTarget.setAttribute("aria-pressed", String(view.hasLabels));
 });
 
+desk.addEventListener("folder", showPhase);
 session.follow(["pictures", "current", "outcome"], () => {
     const { current, outcome } = session;
-    document.body.dataset.phase = current ? "pictures" : "welcome";
+    showPhase();
     const size = outcome?.answer?.image;
-    byID("picture-name").textContent = current?.name ?? "";
+    byID("picture-name").textContent = current?.name.split("/").at(-1) ?? "";
     byID("picture-name").title = current?.name ?? "";
     setText(byID("picture-size"), size ? `${size.width} × ${size.height}` : "");
 });
+
+function showPhase() {
+    document.body.dataset.phase = session.current || desk.folder ? "pictures" : "welcome";
+}
 
 session.follow(["models", "model"], () => {
     const classes = session.model?.classes ?? [];

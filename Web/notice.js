@@ -31,23 +31,32 @@ export class Notice {
     }
 
     #statusText(outcome) {
+        const { current, model } = this.#session;
         switch (outcome?.status) {
+            case "listed": return "Its turn comes with its folder";
             case "running": return "Looking…";
             case "waiting": return "The server is busy; trying again on its own";
-            case "queued": return this.#session.model?.state === "ready" ? "In line" : "Waiting for a model";
+            case "queued":
+                if (!current.file) return "The picture is gone, and this model did not see it";
+                return model?.state === "ready" ? "In line" : "Waiting for a model";
             default: return "";
         }
     }
 
     #hintText(outcome) {
-        if (this.#session.current?.isViewable !== false || outcome?.status !== "done") return "";
+        const { current } = this.#session;
+        if (current?.isViewable !== false || outcome?.status !== "done") return "";
+        if (!current.file) return "The picture went with the reload of the page. Add its folder again to see it.";
         return "This browser can’t show this kind of picture. The boxes stand where the server found them.";
     }
 
     #renderProblem(problem) {
-        const { problem: card, title, detail, code } = this.#elements;
+        const { problem: card, title, detail, code, retryButton, removeButton } = this.#elements;
         card.hidden = problem === null;
         if (!problem) return;
+        const { current, pictures } = this.#session;
+        retryButton.hidden = !current.file;
+        removeButton.hidden = !pictures.includes(current);
         setText(title, problem.title);
         setText(detail, problem.detail);
         // Codes that the page gave itself say nothing that the words don't; the server's are worth reporting.

@@ -7,7 +7,7 @@ const THUMBNAIL_MAX_WIDTH = 256;
 /**
  * How one picture fares with one model.
  * @typedef {object} Outcome
- * @property {"queued" | "running" | "waiting" | "done" | "failed"} status
+ * @property {"queued" | "running" | "waiting" | "listed" | "done" | "failed"} status `listed`: its folder sees to it
  * @property {import("./api.js").Answer} [answer] once done
  * @property {number} [wholeMs] from sending to the answer, as seen by this page
  * @property {import("./api.js").ServerProblem} [problem] once failed, or why it waits
@@ -16,18 +16,21 @@ const THUMBNAIL_MAX_WIDTH = 256;
 
 let lastNumber = 0;
 
-/** One picture of this visit: its file, how it looks, and what each model asked so far made of it. */
+/** One picture that can be looked at: its file, how it looks, and what each model asked so far made of it. */
 export class Picture {
     /** @type {Map<string, Outcome>} */
     #outcomes = new Map();
     #image = null;
 
-    /** @param {File} file */
-    constructor(file) {
+    /**
+     * @param {Blob | null} file null where only what was found in the picture is left
+     * @param {string} [name]
+     */
+    constructor(file, name = file.name) {
         this.number = ++lastNumber;
         this.file = file;
-        this.name = file.name || `pasted-${this.number}.png`;
-        this.address = URL.createObjectURL(file);
+        this.name = name || `pasted-${this.number}.png`;
+        this.address = file && URL.createObjectURL(file);
         /** Whether this browser can show the picture; `undefined` until tried. */
         this.isViewable = undefined;
         /** @type {HTMLCanvasElement | null} */
@@ -36,7 +39,8 @@ export class Picture {
 
     /** The file's name without its ending. */
     get stem() {
-        return this.name.replace(/\.[^.]+$/, "") || this.name;
+        const last = this.name.split("/").at(-1);
+        return last.replace(/\.[^.]+$/, "") || last;
     }
 
     /**
@@ -46,6 +50,15 @@ export class Picture {
     outcome(modelName) {
         if (!this.#outcomes.has(modelName)) this.#outcomes.set(modelName, { status: "queued", attempts: 0 });
         return this.#outcomes.get(modelName);
+    }
+
+    /**
+     * Takes over how the picture fared elsewhere.
+     * @param {string} modelName
+     * @param {Outcome} outcome
+     */
+    setOutcome(modelName, outcome) {
+        this.#outcomes.set(modelName, outcome);
     }
 
     /** Puts a failed picture back in the line. */
@@ -71,10 +84,14 @@ export class Picture {
     /** Frees everything; the picture is of no use afterwards. */
     discard() {
         this.release();
-        URL.revokeObjectURL(this.address);
+        if (this.address) URL.revokeObjectURL(this.address);
     }
 
     async #decode() {
+        if (!this.address) {
+            this.isViewable = false;
+            return null;
+        }
         const image = new Image();
         image.src = this.address;
         try {

@@ -70,9 +70,15 @@ export class Session extends EventTarget {
      * @param {Picture | null} [picture]
      */
     shown(picture = this.current) {
-        return this.detections(picture).filter(
-            ({ score, label }) => score >= this.confidence && !this.hiddenLabels.has(label),
-        );
+        return this.passing(this.detections(picture));
+    }
+
+    /**
+     * Of some detections those that pass the confidence and the class filter.
+     * @param {import("./api.js").Detection[]} detections
+     */
+    passing(detections) {
+        return detections.filter(({ score, label }) => score >= this.confidence && !this.hiddenLabels.has(label));
     }
 
     /** @param {Iterable<File>} files */
@@ -115,7 +121,9 @@ export class Session extends EventTarget {
      */
     retry(picture) {
         const hasPassed = (other) => other.outcome(this.modelName).problem?.isPassing ?? false;
-        const failed = this.pictures.filter((other) => other.outcome(this.modelName).status === "failed");
+        // A folder's picture is looked at without being one of the visit's.
+        const all = new Set([...this.pictures, picture]);
+        const failed = [...all].filter((other) => other.outcome(this.modelName).status === "failed");
         const again = failed.filter((other) => other === picture || (hasPassed(picture) && hasPassed(other)));
         for (const other of again) other.retry(this.modelName);
         for (const other of again) this.outcomeChanged(other);

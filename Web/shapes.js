@@ -6,7 +6,7 @@ const MASK_OPACITY = 0.32;
 const HIGHLIGHTED_MASK_OPACITY = 0.5;
 
 /** Points that the model is less sure of are hidden, or not in the picture. */
-const LEAST_POINT_SCORE = 0.25;
+export const LEAST_POINT_SCORE = 0.25;
 
 const POINT_RADIUS = 3.5;
 const POINT_EDGE = "rgb(2 14 22 / 0.8)";

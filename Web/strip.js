@@ -69,13 +69,16 @@ export class Strip {
     #update(picture) {
         const item = this.#items.get(picture);
         if (!item) return;
-        const { status, problem } = picture.outcome(this.#session.modelName);
-        const isCurrent = picture === this.#session.current;
+        const { current, modelName, pictures } = this.#session;
+        const { status, problem } = picture.outcome(modelName);
+        const isCurrent = picture === current;
+        // While a folder's picture is looked at, the keyboard still needs a way into the strip.
+        const isWayIn = isCurrent || (picture === pictures[0] && !pictures.includes(current));
         const button = item.firstElementChild;
         const hadFocus = this.#list.contains(document.activeElement);
         const count = this.#session.shown(picture).length;
         item.dataset.status = status;
-        button.tabIndex = isCurrent ? 0 : -1;
+        button.tabIndex = isWayIn ? 0 : -1;
         button.title = picture.name;
         button.setAttribute("aria-label", `${picture.name}: ${spokenStatus(status, count, problem)}`);
         button.querySelector(".badge").textContent = { done: count, failed: "!" }[status] ?? "";

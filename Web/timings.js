@@ -41,13 +41,17 @@ export class Timings {
         const steps = STEPS.filter(({ key }) => key in answer.timing)
             .map(({ key, name }) => ({ key, name, duration: answer.timing[key] }));
         const known = steps.reduce((sum, { duration }) => sum + duration, 0);
-        const rest = Math.max(0, outcome.wholeMs - known);
-        steps.push({ key: "transfer_ms", name: "Transfer and the rest", duration: rest });
-        this.#whole.textContent = formatDuration(outcome.wholeMs);
+        // A folder's pictures travel together: only what the server did is known of each.
+        const isSeenHere = outcome.wholeMs !== undefined;
+        const whole = outcome.wholeMs ?? known;
+        if (isSeenHere) {
+            steps.push({ key: "transfer_ms", name: "Transfer and the rest", duration: Math.max(0, whole - known) });
+        }
+        this.#whole.textContent = formatDuration(whole);
         this.#bar.replaceChildren(...steps.map(segment));
         this.#list.replaceChildren(
             ...steps.flatMap(entry),
-            ...entry({ key: "whole_ms", name: "Whole, as seen here", duration: outcome.wholeMs }),
+            ...entry({ key: "whole_ms", name: isSeenHere ? "Whole, as seen here" : "Whole", duration: whole }),
         );
     }
 }
