@@ -129,9 +129,12 @@ struct StartTests {
         let serve = try await ChildProcess.run(arguments: ["serve", "--help"])
         #expect(serve.status == 0)
         // Where models are is said by arguments.
-        for setting in Setting.allCases where setting != .models {
+        for setting in Setting.allCases where setting != .models && setting != .webhookSecret {
             #expect(serve.output.contains("\(setting.flag) "), "\(setting)")
         }
+        // A secret is no flag, which others could read in the list of processes.
+        #expect(serve.output.contains("NEREID_WEBHOOK_SECRET"))
+        #expect(!serve.output.contains(Setting.webhookSecret.flag))
         let all = try await ChildProcess.run(arguments: ["--help"])
         #expect(all.status == 0)
         for command in ["serve", "predict", "inspect", "bench"] { #expect(all.output.contains("\n  \(command) ")) }

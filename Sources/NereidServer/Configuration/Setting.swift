@@ -73,7 +73,8 @@ public enum Setting: String, Sendable, CaseIterable {
         case .jobBytes: "most bytes of pictures of jobs that wait (8GiB)"
         case .jobLife: "seconds that finished jobs and their results are kept (86400)"
         case .webhookHosts:
-            "hosts that webhooks may ask though they are not on the open Internet, separated by commas (none)"
+            "hosts that webhooks may ask though they are not on the open Internet, separated by commas (none); webhooks "
+                + "need a secret, which is no flag, as a list of processes shows those: NEREID_WEBHOOK_SECRET"
         case .webhookSecret:
             "what messages to webhooks are signed with; in the environment or the file (none, no webhooks)"
         case .requestTimeout: "longest time for a request, in seconds (30)"
