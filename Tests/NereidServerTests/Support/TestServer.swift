@@ -37,7 +37,9 @@ struct TestServer {
         _ models: [String] = ["blocks=blocks-v8"],
         queue: (any JobQueue)? = nil,
         isLoaded: Bool = true,
-        _ configure: (inout ServerConfiguration) -> Void = { _ in }
+        _ configure: (inout ServerConfiguration) -> Void = { _ in },
+        certificates: CertificateKeeper? = nil,
+        onListening: @escaping @Sendable (Int) -> Void = { _ in }
     ) async throws {
         var configuration = ServerConfiguration()
         configuration.port = 0
@@ -57,7 +59,9 @@ struct TestServer {
             models: repository,
             queue: queue ?? EmbeddedQueue(worker: worker, limits: configuration.queue),
             imaging: Self.imaging,
-            logger: Self.logger
+            certificates: certificates,
+            logger: Self.logger,
+            onListening: onListening
         )
     }
 
