@@ -41,6 +41,8 @@ struct TestServer {
         jobs: (any BulkJobStore)? = nil,
         isLoaded: Bool = true,
         ports: AsyncStream<Int>.Continuation? = nil,
+        certificates: CertificateKeeper? = nil,
+        onListening: @escaping @Sendable (Int) -> Void = { _ in },
         _ configure: (inout ServerConfiguration) -> Void = { _ in }
     ) async throws {
         var configuration = ServerConfiguration()
@@ -63,8 +65,12 @@ struct TestServer {
             jobs: jobs,
             withoutJobsReason: "they are off (setting jobs)",
             imaging: Self.imaging,
+            certificates: certificates,
             logger: Self.logger
-        ) { ports?.yield($0) }
+        ) { port in
+            ports?.yield(port)
+            onListening(port)
+        }
     }
 
     /// Asks the server over a real connection.
