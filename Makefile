@@ -4,7 +4,8 @@
 MODEL ?=
 SWIFT_BUILD ?= swift build
 PRODUCT = .build/release/nereid
-# Jobs are tested with real servers of Redis, and deadlines of theirs; they run apart as well.
+# Jobs are tested with real servers of Redis, connections with clients that stall, both with short deadlines; they run apart as well.
+TIMED_TESTS = NereidJobsTests|HTTP2Tests|HTTP2LifetimeTests|SecureChannelTests
 # Minutes of arithmetic, which tests with time limits would wait for. They need the shared folder, and are skipped without.
 LONG_TESTS = (Checkpoint|Detectron2)(Reference|Graph)Tests
 
@@ -34,8 +35,8 @@ serve:
 
 test: setup-tests
 	swift build --build-tests
-	swift test --skip-build --skip 'EndToEndTests|NereidJobsTests|$(LONG_TESTS)'
-	swift test --skip-build --filter NereidJobsTests
+	swift test --skip-build --skip 'EndToEndTests|$(TIMED_TESTS)|$(LONG_TESTS)'
+	swift test --skip-build --filter '$(TIMED_TESTS)'
 	swift test --skip-build --filter '$(LONG_TESTS)'
 	swift test --skip-build --filter EndToEndTests
 

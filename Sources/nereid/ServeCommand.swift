@@ -74,10 +74,17 @@ struct ServeCommand: AsyncParsableCommand {
             let shared = RedisQueue(address, plan.server, imaging: imaging, logger: logger)
             services.append(shared)
             directories.append(shared)
+            var joined: any JobQueue = shared
+            if !plan.server.legacyLists.isEmpty {
+                let legacy = LegacyQueue(address, plan.server, imaging: imaging, logger: logger)
+                services.append(legacy)
+                directories.append(legacy)
+                joined = JoinedQueue(legacy, for: Set(legacy.lists.map(\.model)), others: shared)
+            }
             if let repository {
                 services.append(RedisWorker(address, worker: worker, models: repository, logger: logger))
             }
-            (queue, jobs) = (shared, .inRedis(at: address, plan.server, logger: logger))
+            (queue, jobs) = (joined, .inRedis(at: address, plan.server, logger: logger))
         } else {
             let embedded = EmbeddedQueue(worker: worker, limits: plan.server.queue)
             queue = embedded

@@ -56,6 +56,26 @@ extension RedisQueue {
     }
 }
 
+extension LegacyQueue {
+    /// A gateway's side of the older server's lists as the settings say.
+    convenience init(
+        _ address: RedisAddress,
+        _ configuration: ServerConfiguration,
+        imaging: ImagingPool,
+        logger: Logger
+    ) {
+        self.init(
+            address,
+            lists: configuration.legacyLists,
+            limits: configuration.queue,
+            imaging: imaging,
+            decoding: configuration.pictures,
+            appliesOrientation: configuration.appliesOrientation,
+            logger: logger
+        )
+    }
+}
+
 extension RedisWorker {
     /// A worker of the models that a repository has at each moment.
     convenience init(_ address: RedisAddress, worker: Worker, models: ModelRepository, logger: Logger) {

@@ -26,6 +26,7 @@ struct SettingFlags: ParsableArguments {
     @Option(help: .setting(.maxConnections)) var maxConnections: String?
     @Option(help: .setting(.queue)) var queue: String?
     @Option(help: .setting(.workers)) var workers: String?
+    @Option(help: .setting(.legacyQueue)) var legacyQueue: String?
     @Option(help: .setting(.queueJobs)) var queueJobs: String?
     @Option(help: .setting(.queueBytes)) var queueBytes: String?
     @Option(help: .setting(.jobs)) var jobs: String?
@@ -50,6 +51,7 @@ struct SettingFlags: ParsableArguments {
             .applyOrientation: applyOrientation, .maxPictureBytes: maxPictureBytes, .maxPictureSide: maxPictureSide,
             .maxPicturePixels: maxPicturePixels, .decodeTimeout: decodeTimeout, .maxRequestBytes: maxRequestBytes,
             .maxUploadMemory: maxUploadMemory, .maxConnections: maxConnections, .queue: queue, .workers: workers,
+            .legacyQueue: legacyQueue,
             .queueJobs: queueJobs, .queueBytes: queueBytes, .jobs: jobs, .jobBytes: jobBytes, .jobLife: jobLife,
             .webhookHosts: webhookHosts, .requestTimeout: requestTimeout, .idleTimeout: idleTimeout,
             .shutdownDelay: shutdownDelay, .shutdownTimeout: shutdownTimeout, .corsOrigin: corsOrigin,

@@ -28,6 +28,8 @@ public struct ServerConfiguration: Sendable {
     public var queueAddress: RedisAddress?
     /// Whether this process runs models. A gateway does not.
     public var runsModels = true
+    /// Lists that workers of the older server take pictures from, in the Redis of the queue.
+    public var legacyLists: [LegacyList] = []
     /// The most that may wait in front of one model.
     public var queue = QueueLimits()
     /// The folder of the database of jobs as it was written, or `off`; `nil`: the user's own.
@@ -72,6 +74,7 @@ public struct ServerConfiguration: Sendable {
         maxConnections = try layers.integer(.maxConnections, in: 1...1_000_000) ?? maxConnections
         queueAddress = try layers.address(.queue)
         runsModels = try layers.boolean(.workers) ?? true
+        legacyLists = try layers.legacyLists(.legacyQueue)
         queue.jobs = try layers.integer(.queueJobs, in: 0...1_000_000) ?? queue.jobs
         queue.bytes = try layers.bytes(.queueBytes) ?? queue.bytes
         jobsFolder = layers.string(.jobs)
@@ -88,6 +91,7 @@ public struct ServerConfiguration: Sendable {
         }
         tls = try layers.certificates()
         if !runsModels, queueAddress == nil { throw .gatewayWithoutQueue }
+        if !legacyLists.isEmpty, queueAddress == nil { throw .listsWithoutQueue }
     }
 }
 

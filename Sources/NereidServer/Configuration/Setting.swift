@@ -26,6 +26,7 @@ public enum Setting: String, Sendable, CaseIterable {
     case maxConnections = "max_connections"
     case queue
     case workers
+    case legacyQueue = "legacy_queue"
     case queueJobs = "queue_jobs"
     case queueBytes = "queue_bytes"
     case jobs
@@ -67,6 +68,8 @@ public enum Setting: String, Sendable, CaseIterable {
         case .queue:
             "where jobs wait: redis://HOST:6379/0 or rediss://…, shared with other machines (within this process)"
         case .workers: "run models in this process too, when there is a queue; --no-workers makes a gateway (true)"
+        case .legacyQueue:
+            "lists in the queue's Redis that workers of the older server take pictures from: LIST or MODEL=LIST (none)"
         case .queueJobs: "most pictures that wait for one model (64)"
         case .queueBytes: "most bytes of pictures that wait for one model (256MiB)"
         case .jobs: "folder of the database of jobs, or off (the user's state folder)"

@@ -11,6 +11,8 @@ public enum SettingsError: Error, Sendable, Equatable, CustomStringConvertible {
     case unusable(source: String, reason: String)
     /// A gateway that is not told where its workers are.
     case gatewayWithoutQueue
+    /// Lists of older workers without the Redis that they stand in.
+    case listsWithoutQueue
     /// A settings file that can't be read.
     case unreadable(path: String, reason: String)
 
@@ -25,6 +27,8 @@ public enum SettingsError: Error, Sendable, Equatable, CustomStringConvertible {
             "\(source) can't be used: \(reason)"
         case .gatewayWithoutQueue:
             "a process without workers needs the queue of workers elsewhere: --queue redis://HOST:6379/0 (NEREID_QUEUE)"
+        case .listsWithoutQueue:
+            "the lists of older workers (legacy_queue) stand in the Redis of the queue: --queue redis://HOST:6379/0 (NEREID_QUEUE)"
         case .unreadable(let path, let reason):
             "the settings file \(path) can't be used: \(reason)"
         }

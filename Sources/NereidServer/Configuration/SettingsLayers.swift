@@ -161,6 +161,16 @@ extension SettingsLayers {
         }
     }
 
+    /// Lists of older workers.
+    func legacyLists(_ setting: Setting) throws(SettingsError) -> [LegacyList] {
+        guard let given = given[setting] else { return [] }
+        do throws(LegacyListError) {
+            return try LegacyList.lists(parsing: given.value)
+        } catch {
+            throw .unusable(source: given.source, reason: error.description)
+        }
+    }
+
     /// Anything else that a text can be read as.
     func read<Value>(
         _ setting: Setting,

@@ -117,6 +117,22 @@ extension RedisQueue: ModelDirectory {
     }
 }
 
+extension LegacyQueue: ModelDirectory {
+    /// The models of the lists. Whether workers look at them nobody can tell: they are taken to be ready.
+    public var entries: [ModelEntry] { models.map(ModelEntry.remote) }
+
+    /// The model of this name, or of the list with this name.
+    public func model(named name: String) throws -> JobModel {
+        let models = models
+        guard let model = models.first(where: { $0.name == name }) ?? models.first(where: { $0.aliases.contains(name) })
+        else { throw ModelsError.notFound(name: name, served: models.map(\.name)) }
+        return .remote(model)
+    }
+
+    /// Lists that can't be reached.
+    public var obstacles: [String] { obstacle.map { [$0] } ?? [] }
+}
+
 /// Several directories as one. Where two know a name, the first one's model answers.
 public struct JoinedDirectory: ModelDirectory {
     private let parts: [any ModelDirectory]

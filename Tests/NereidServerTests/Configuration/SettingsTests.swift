@@ -62,7 +62,8 @@ struct SettingsTests {
             .applyOrientation: "no",
             .maxPictureBytes: "1MiB", .maxPictureSide: "1000", .maxPicturePixels: "2000", .decodeTimeout: "0.5",
             .maxRequestBytes: "2MiB", .maxUploadMemory: "3MiB", .maxConnections: "7",
-            .queue: "redis://:secret@[::1]:7000/3", .workers: "off", .queueJobs: "0",
+            .queue: "redis://:secret@[::1]:7000/3", .workers: "off", .legacyQueue: "reef=old_list,deep",
+            .queueJobs: "0",
             .queueBytes: "4MiB", .jobs: "/jobs", .jobBytes: "5MiB", .jobLife: "604800",
             .webhookHosts: "Hooks.Lab., 10.0.0.7,[::1]", .webhookSecret: "pearls, before: swine", .requestTimeout: "8",
             .idleTimeout: "9", .shutdownDelay: "0",
@@ -93,6 +94,7 @@ struct SettingsTests {
         #expect(server.queue == QueueLimits(jobs: 0, bytes: 4 << 20))
         #expect(server.queueAddress == RedisAddress(host: "::1", port: 7000, password: "secret", database: 3))
         #expect(!server.runsModels)
+        #expect(server.legacyLists == [LegacyList("old_list", model: "reef"), LegacyList("deep")])
         #expect(server.jobsFolder == "/jobs")
         #expect(server.bulk == BulkLimits(bytes: 5 << 20, life: .seconds(7 * 86_400)))
         #expect(server.webhooks.hosts.map(\.description) == ["hooks.lab", "10.0.0.7", "[::1]"])
@@ -176,6 +178,24 @@ struct SettingsTests {
         for (layers, source) in places {
             #expect(error(layers)?.description == "\(source) is ‘\(value)’, but must be \(expected)")
         }
+    }
+
+    @Test("of the queue that can't be used say why, without a password")
+    func queue() throws {
+        func reason(_ flags: [Setting: String]) throws -> String? {
+            #expect(throws: SettingsError.self) { try Self.server(flags: flags) }?.description
+        }
+        #expect(
+            try reason([.workers: "false"])
+                == "a process without workers needs the queue of workers elsewhere: --queue redis://HOST:6379/0 (NEREID_QUEUE)"
+        )
+        let address = try #require(try reason([.queue: "http://:secret@reef"]))
+        #expect(address.hasPrefix("--queue can't be used: a Redis URL begins with redis://"))
+        #expect(!address.contains("secret"))
+        let lists = try #require(try reason([.legacyQueue: "old"]))
+        #expect(lists.contains("--queue redis://HOST:6379/0"))
+        let twice = try #require(try reason([.queue: "redis://reef", .legacyQueue: "reef=a,reef=b"]))
+        #expect(twice.hasPrefix("--legacy-queue can't be used: two lists are to serve the model ‘reef’"))
     }
 
     @Test("that do not exist are refused, in the environment and in a file")

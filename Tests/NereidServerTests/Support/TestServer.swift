@@ -41,9 +41,9 @@ struct TestServer {
         jobs: (any BulkJobStore)? = nil,
         isLoaded: Bool = true,
         ports: AsyncStream<Int>.Continuation? = nil,
+        _ configure: (inout ServerConfiguration) -> Void = { _ in },
         certificates: CertificateKeeper? = nil,
-        onListening: @escaping @Sendable (Int) -> Void = { _ in },
-        _ configure: (inout ServerConfiguration) -> Void = { _ in }
+        onListening: @escaping @Sendable (Int) -> Void = { _ in }
     ) async throws {
         var configuration = ServerConfiguration()
         configuration.port = 0

@@ -20,7 +20,8 @@ import Synchronization
 public final class LegacyQueue: JobQueue, Service {
     let pushing: RedisClient
     let asking: RedisClient
-    let lists: [LegacyList]
+    /// The lists, each of another model.
+    public let lists: [LegacyList]
     let logger: Logger
     let snapshot: Mutex<Snapshot>
     let abandoned = AbandonedAnswers()
@@ -235,7 +236,10 @@ public final class LegacyQueue: JobQueue, Service {
         return try labels.withLock { labels in
             try answer.detections(in: size, job.options) { label in
                 guard let number = labels[model, default: SeenLabels()].number(of: label) else {
-                    throw JobError.workerFailed(model: model, reason: "it has named more than \(SeenLabels.most) labels")
+                    throw JobError.workerFailed(
+                        model: model,
+                        reason: "it has named more than \(SeenLabels.most) labels"
+                    )
                 }
                 return number
             }

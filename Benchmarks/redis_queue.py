@@ -4,7 +4,7 @@
 """Measures what the queue in Redis adds to a request, and what a second worker brings.
 
     make build
-    python3 Benchmarks/queue.py MODEL PICTURE.jpg
+    python3 Benchmarks/redis_queue.py MODEL PICTURE.jpg
 
 Needs redis-server. One run starts Redis, a server with its queue within the process, and a gateway with one worker, all with
 one-thread instances, and asks the two by turns, one request at a time: what the one takes longer than the other is the
@@ -121,6 +121,7 @@ def main():
     parser.add_argument("model", help="the model's file")
     parser.add_argument("picture")
     parser.add_argument("--program", default=ROOT / ".build/release/nereid")
+    parser.add_argument("--append-only", choices=("yes", "no"), default="yes", help="whether Redis writes down what it holds")
     parser.add_argument("--requests", type=int, default=300, help="of each kind, for the latency")
     parser.add_argument("--rounds", type=int, default=5, help="for the throughput")
     parser.add_argument("--seconds", type=float, default=5, help="of each round")
@@ -134,7 +135,7 @@ def main():
         folder = pathlib.Path(scratch)
         redis_port = free_port()
         redis = Process(
-            folder, "redis-server", "--port", redis_port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "yes",
+            folder, "redis-server", "--port", redis_port, "--bind", "127.0.0.1", "--save", "", "--appendonly", arguments.append_only,
             "--maxmemory-policy", "noeviction", "--dir", folder,
         )
         queue = ["--queue", f"redis://127.0.0.1:{redis_port}/0"]
