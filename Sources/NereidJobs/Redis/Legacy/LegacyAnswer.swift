@@ -27,7 +27,8 @@ struct LegacyAnswer: Sendable {
         init(from decoder: any Decoder) throws {
             let values = try decoder.container(keyedBy: CodingKeys.self)
             // Some workers have numbers only.
-            label = try (try? values.decode(String.self, forKey: .label)) ?? String(values.decode(Int.self, forKey: .label))
+            label =
+                try (try? values.decode(String.self, forKey: .label)) ?? String(values.decode(Int.self, forKey: .label))
             let scores = try values.decode([Float].self, forKey: .scores)
             guard let best = scores.max() else {
                 throw DecodingError.dataCorruptedError(forKey: .scores, in: values, debugDescription: "it is empty")
@@ -35,7 +36,11 @@ struct LegacyAnswer: Sendable {
             score = min(max(best, 0), 1)
             let sides = try values.decode([Float].self, forKey: .bbox)
             guard sides.count == 4 else {
-                throw DecodingError.dataCorruptedError(forKey: .bbox, in: values, debugDescription: "it has not 4 numbers")
+                throw DecodingError.dataCorruptedError(
+                    forKey: .bbox,
+                    in: values,
+                    debugDescription: "it has not 4 numbers"
+                )
             }
             box = Box(x1: sides[0], y1: sides[1], x2: sides[2], y2: sides[3])
         }
@@ -51,14 +56,17 @@ struct LegacyAnswer: Sendable {
             let beginning = String(decoding: json.readableBytesView.prefix(80), as: UTF8.self)
             throw .workerFailed(
                 model: model,
-                reason: "its answer is not the list of category_id, scores and bbox that docs/migration.md describes, but "
+                reason:
+                    "its answer is not the list of category_id, scores and bbox that docs/migration.md describes, but "
                     + "begins with ‘\(beginning)’"
             )
         }
     }
 
     /// What a request asked for of what the worker saw, best first, with boxes clipped to the picture.
-    func detections(in size: PixelSize, _ options: PredictionOptions, classID: (String) throws -> Int) rethrows -> [Detection] {
+    func detections(in size: PixelSize, _ options: PredictionOptions, classID: (String) throws -> Int) rethrows
+        -> [Detection]
+    {
         let (width, height) = (Float(size.width), Float(size.height))
         let all = try sightings.map { sighting in
             let box = sighting.box

@@ -235,7 +235,10 @@ public final class LegacyQueue: JobQueue, Service {
         return try labels.withLock { labels in
             try answer.detections(in: size, job.options) { label in
                 guard let number = labels[model, default: SeenLabels()].number(of: label) else {
-                    throw JobError.workerFailed(model: model, reason: "it has named more than \(SeenLabels.most) labels")
+                    throw JobError.workerFailed(
+                        model: model,
+                        reason: "it has named more than \(SeenLabels.most) labels"
+                    )
                 }
                 return number
             }
