@@ -20,12 +20,12 @@ def failure(code, detail): return {"error": {"code": code, "detail": detail}}
 
 def answer(stream, entry, fields):
     (seconds, micros), added = db.time(), int(entry.split(b"-")[0])
-    if seconds * 1000 + micros // 1000 > added + int(fields.get(b"timeout_ms", 1 << 50)):
+    if seconds * 1000 + micros // 1000 >= added + int(fields.get(b"timeout_ms", 1 << 50)):
         return failure("deadline_passed", "the requester waits no longer")
     if b"record" in fields and not db.exists(fields[b"record"]):
         return failure("deadline_passed", "the bulk job was deleted")
     if any(held["times_delivered"] > 3 for held in db.xpending_range(stream, "workers", entry, entry, 1)):
-        return failure("abandoned", "3 workers have ended while they had this picture")
+        return failure("failed", "3 workers have ended while they had this picture")
     data = fields[b"picture"] if b"picture" in fields else db.get(fields[b"picture_key"])
     if data is None: return failure("failed", "the picture is no longer in Redis")
     picture = ImageOps.exif_transpose(Image.open(io.BytesIO(data)))
