@@ -5,6 +5,7 @@ import Crypto
 import NIOCore
 
 extension RedisJobStore {
+    /// Accepts an order; see ``BulkJobStore/accept(_:)``.
     public func accept(_ order: BulkOrder) async throws -> (job: BulkJob, isNew: Bool) {
         guard !order.pictures.isEmpty else { throw BulkError.unavailable(reason: "the order has no pictures") }
         let fingerprint = order.idempotencyKey == nil ? "" : try await order.fingerprint()
