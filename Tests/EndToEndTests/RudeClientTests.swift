@@ -198,11 +198,12 @@ struct RudeClientTests {
     @Test("A connection with nothing to do is closed after idle_timeout", arguments: [false, true])
     func idleConnection(afterRequest: Bool) async throws {
         try await rudely { connection in
+            // The server counts from its last byte, of which a busy machine may tell late.
+            let begun = ContinuousClock.now
             if afterRequest {
                 try await connection.send("GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n")
                 #expect(try await connection.answer().status == 200)
             }
-            let begun = ContinuousClock.now
             try await connection.ends()
             #expect(ContinuousClock.now - begun >= .seconds(5.9))
             #expect(!connection.hasNews)

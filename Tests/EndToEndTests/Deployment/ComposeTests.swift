@@ -4,7 +4,7 @@
 import Foundation
 import Testing
 
-@Suite("The compose files")
+@Suite("The compose files", .inTurn)
 struct ComposeTests {
     private func services(_ files: String..., variables: [String: String]? = nil) throws -> [String: Document] {
         let merged = try ComposeFiles.merged(files, variables ?? ComposeFiles.example)

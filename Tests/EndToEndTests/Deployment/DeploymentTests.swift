@@ -5,7 +5,7 @@ import Foundation
 import NereidServer
 import Testing
 
-@Suite("What Deploy/ says")
+@Suite("What Deploy/ says", .inTurn)
 struct DeploymentTests {
     @Test("Every command line in it is one that the program takes", arguments: try DeployedCommand.all)
     func commandLine(command: DeployedCommand) async throws {

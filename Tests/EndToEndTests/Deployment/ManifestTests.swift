@@ -4,7 +4,7 @@
 import Foundation
 import Testing
 
-@Suite("The Kubernetes manifests")
+@Suite("The Kubernetes manifests", .inTurn)
 struct ManifestTests {
     @Test("Every file is part of a kustomization, and every name in one is a file")
     func references() throws {
