@@ -4,12 +4,13 @@
 import AsyncHTTPClient
 import Foundation
 import NIOCore
+import NIOSSL
 import Testing
 
 /// `nereid serve` as a process of its own, with a client for it.
 struct RunningServer: Sendable {
     let process: ChildProcess
-    /// `http://localhost:PORT`.
+    /// `http://localhost:PORT`, or `https:` when it speaks TLS.
     let url: String
     let client: HTTPClient
 
@@ -21,6 +22,8 @@ struct RunningServer: Sendable {
         var workingFolder = Repository.root
         var arguments: [String]
         var environment: [String: String]
+        /// The certificate of the authority that the client trusts, where the server speaks TLS.
+        var authority: String?
         /// Whether to wait until every model is loaded.
         var awaitsReadiness = true
         /// The status that the process must end with: 0 unless the test ends it by force.
@@ -63,7 +66,7 @@ struct RunningServer: Sendable {
             )
             let result: Result<Value, any Error>
             do {
-                result = .success(try await use(process, awaitsReadiness: setup.awaitsReadiness, body))
+                result = .success(try await use(process, setup, body))
             } catch {
                 result = .failure(error)
             }
@@ -76,20 +79,25 @@ struct RunningServer: Sendable {
 
     private static func use<Value>(
         _ process: ChildProcess,
-        awaitsReadiness: Bool,
+        _ setup: Setup,
         _ body: (RunningServer) async throws -> Value
     ) async throws -> Value {
         let url = try await eventually("the server to listen") {
             guard process.isRunning else { throw ServerHasEnded(errors: process.errors) }
             return process.errors.split(separator: "\n").lazy.filter { $0.hasSuffix("listening") }
-                .compactMap { $0.firstMatch(of: /page=(http:\S+)/)?.output.1 }.first.map(String.init)
+                .compactMap { $0.firstMatch(of: /page=(https?:\S+)/)?.output.1 }.first.map(String.init)
         }
         var configuration = HTTPClient.Configuration()
         configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 1000
+        if let authority = setup.authority {
+            var trust = TLSConfiguration.makeClientConfiguration()
+            trust.trustRoots = .file(authority)
+            configuration.tlsConfiguration = trust
+        }
         let server = RunningServer(process: process, url: url, client: HTTPClient(configuration: configuration))
         let result: Result<Value, any Error>
         do {
-            if awaitsReadiness { try await server.becomesReady() }
+            if setup.awaitsReadiness { try await server.becomesReady() }
             result = .success(try await body(server))
         } catch {
             result = .failure(error)

@@ -29,7 +29,10 @@ struct HTTP2Tests {
                     return settings
                 }
                 let values = (settings ?? []).map { "\($0.parameter) \($0.value)" }
-                #expect(settings?.contains(HTTP2Setting(parameter: .maxConcurrentStreams, value: 100)) == true, "\(values)")
+                #expect(
+                    settings?.contains(HTTP2Setting(parameter: .maxConcurrentStreams, value: 100)) == true,
+                    "\(values)"
+                )
                 #expect(settings?.contains(HTTP2Setting(parameter: .maxHeaderListSize, value: 16_384)) == true)
             }
         }
@@ -234,8 +237,8 @@ struct HTTP2Tests {
         try await SecureServer.with(hosts: ["localhost"]) {
             $0.idleTimeout = .milliseconds(300)
         } _: { server in
+            let begun = ContinuousClock.now
             try await FrameClient.with(server, .bytes(over: "h2")) { client in
-                let begun = ContinuousClock.now
                 if !bytes.isEmpty { try await client.send(bytes) }
                 await client.closed()
                 #expect(ContinuousClock.now - begun >= .milliseconds(290))
