@@ -56,7 +56,10 @@ struct ServerCertificateTests {
         #expect(throws: Never.self) { try load("a.pem", "a.key") }
     }
 
-    @Test("is refused when everybody may read or change its key", arguments: [(0o644, "0644"), (0o604, "0604"), (0o602, "0602")])
+    @Test(
+        "is refused when everybody may read or change its key",
+        arguments: [(0o644, "0644"), (0o604, "0604"), (0o602, "0602")]
+    )
     func exposedKey(mode: Int, digits: String) throws {
         try authority.issue(as: "a", in: folder)
         try setMode(mode, of: "a.key")
