@@ -10,7 +10,6 @@ package struct TestAuthority: Sendable {
     package let certificate: String
 
     package static let isAvailable = openssl != nil
-    package static let isMissing = "openssl is not there; run scripts/setup --tests"
 
     private static let openssl: String? = ProcessInfo.processInfo.environment["PATH", default: ""].split(separator: ":")
         .map { "\($0)/openssl" }.first(where: FileManager.default.isExecutableFile)

@@ -45,14 +45,15 @@ final class StreamEnd: ChannelDuplexHandler, RemovableChannelHandler {
             head.headerFields[.connection] = nil
             part = .head(head)
         }
-        let promise = promise ?? context.eventLoop.makePromise()
+        let sent = context.eventLoop.makePromise(of: Void.self)
+        if let promise { sent.futureResult.cascade(to: promise) }
         unsent += 1
         watchSending(context)
-        promise.futureResult.assumeIsolated().whenComplete { _ in
+        sent.futureResult.assumeIsolated().whenComplete { _ in
             self.unsent -= 1
             self.watchSending(context, afterProgress: true)
         }
-        context.write(wrapOutboundOut(part), promise: promise)
+        context.write(wrapOutboundOut(part), promise: sent)
         if case .end = part, !requestIsComplete { takeLeave(context) }
     }
 

@@ -31,7 +31,7 @@ struct ServerCertificate: Sendable {
     init(_ files: CertificateFiles) throws(TLSError) {
         let key = try TLSFile(files.privateKey, as: .privateKey)
         // A group may: that is how secrets of Kubernetes and certbot's hooks hand keys on.
-        guard key.mode & 0o007 == 0 else { throw .exposedKey(file: files.privateKey, mode: key.mode) }
+        guard key.mode & 0o006 == 0 else { throw .exposedKey(file: files.privateKey, mode: key.mode) }
         let privateKey = try Self.privateKey(key.bytes, files.privateKey)
         let chain = try Self.chain(TLSFile(files.certificate, as: .certificate).bytes, files.certificate)
         guard Self.belong(chain[0], privateKey) else {

@@ -18,7 +18,7 @@ public enum TLSError: Error, Sendable, Equatable, CustomStringConvertible {
     case forbidden(file: String, role: Role, user: UInt32)
     /// A file that can't be read for another reason.
     case unreadable(file: String, role: Role, reason: String)
-    /// A private key that every user of the machine may read.
+    /// A private key that every user of the machine may read or change.
     ///
     /// - Parameter mode: its permissions, the lowest nine bits.
     case exposedKey(file: String, mode: UInt32)
@@ -55,7 +55,7 @@ public enum TLSError: Error, Sendable, Equatable, CustomStringConvertible {
         case .unreadable(let file, let role, let reason):
             "the \(role.rawValue) \(file) can't be read: \(reason)"
         case .exposedKey(let file, let mode):
-            "the private key \(file) may be read by every user of this machine (mode \(Self.octal(mode))). "
+            "the private key \(file) is open to every user of this machine (mode \(Self.octal(mode))). "
                 + "Run: chmod o-rwx \(file) (in a volume of Kubernetes: defaultMode: 0440)"
         case .notPEM(let file, let role, isDER: true):
             "the \(role.rawValue) \(file) is in DER, but PEM is needed. "

@@ -56,7 +56,10 @@ struct ServerCertificateTests {
         #expect(throws: Never.self) { try load("a.pem", "a.key") }
     }
 
-    @Test("is refused when everybody may read its key", arguments: [(0o644, "0644"), (0o604, "0604"), (0o601, "0601")])
+    @Test(
+        "is refused when everybody may read or change its key",
+        arguments: [(0o644, "0644"), (0o604, "0604"), (0o602, "0602")]
+    )
     func exposedKey(mode: Int, digits: String) throws {
         try authority.issue(as: "a", in: folder)
         try setMode(mode, of: "a.key")
@@ -64,7 +67,7 @@ struct ServerCertificateTests {
         #expect(error("a.pem", "a.key") == .exposedKey(file: key, mode: UInt32(mode)))
         #expect(
             error("a.pem", "a.key")?.description
-                == "the private key \(key) may be read by every user of this machine (mode \(digits)). "
+                == "the private key \(key) is open to every user of this machine (mode \(digits)). "
                 + "Run: chmod o-rwx \(key) (in a volume of Kubernetes: defaultMode: 0440)"
         )
     }
