@@ -41,11 +41,13 @@ public final class RedisJobStore: BulkJobStore {
         client.shutDown()
     }
 
+    /// A job as it stands; `nil` when there is none, or none any more.
     public func job(_ id: String) async throws -> BulkJob? {
         guard BulkID.isOne(id) else { return nil }
         return BulkJob(id: id, try await send(RedisCommand("HGETALL", .text(keys.record(id)))))
     }
 
+    /// Jobs, the newest first; see ``BulkJobStore/jobs(before:limit:)``.
     public func jobs(before: String?, limit: Int) async throws -> [BulkJob] {
         var jobs: [BulkJob] = []
         // Ids begin with the time: their order is that of the jobs.
@@ -67,6 +69,9 @@ public final class RedisJobStore: BulkJobStore {
         return jobs
     }
 
+    /// Results in the order in which they came, the same for every gateway; see ``BulkJobStore/results(of:after:limit:)``.
+    ///
+    /// Of two results of one picture the later counts: its dead letter was tried again.
     public func results(of id: String, after sequence: Int, limit: Int) async throws -> [BulkResult] {
         guard BulkID.isOne(id) else { return [] }
         var results: [BulkResult] = []
@@ -98,6 +103,9 @@ public final class RedisJobStore: BulkJobStore {
         return results
     }
 
+    /// Waits until a job has changed; see ``BulkJobStore/waitForChange(of:after:until:)``.
+    ///
+    /// All who wait in this process share one connection. That a job was forgotten because its time was over nobody is told.
     public func waitForChange(
         of id: String,
         after sequence: Int,
@@ -112,6 +120,7 @@ public final class RedisJobStore: BulkJobStore {
         }
     }
 
+    /// Removes a job with all that belongs to it; see ``BulkJobStore/remove(_:)``.
     public func remove(_ id: String) async throws -> Bool {
         guard BulkID.isOne(id) else { return false }
         let parts = try await send(BulkScripts.remove(id, keys: keys)).elements?.compactMap(\.text) ?? []
@@ -128,6 +137,7 @@ public final class RedisJobStore: BulkJobStore {
         return true
     }
 
+    /// The finished job whose webhook is to be told next; see ``BulkJobStore/dueNotice(lease:)``.
     public func dueNotice(lease: Duration) async throws -> BulkNotice? {
         let reply = try await send(BulkScripts.takeNotice(lease: lease, keys: keys))
         guard let parts = reply.elements, parts.count == 2, let record = parts[0].text else { return nil }
@@ -137,6 +147,7 @@ public final class RedisJobStore: BulkJobStore {
         return BulkNotice(job: job, url: url, attempts: values["attempts"]?.integer ?? 0)
     }
 
+    /// Says what became of telling a webhook; see ``BulkJobStore/settleNotice(of:as:retry:)``.
     public func settleNotice(of id: String, as state: BulkJob.Webhook, retry: Date?) async throws {
         guard BulkID.isOne(id) else { return }
         let (word, reason): (String, String) =
