@@ -81,6 +81,13 @@ struct RedisConnectionState<Waiter, Instant: Comparable> {
             return .fail(.badReply("it spoke before it was asked"))
         case .greeting(let remaining):
             if case .error(let reason) = reply { return .fail(.notLetIn(address: address, reason: reason)) }
+            if remaining == 1, reply.integer == nil {
+                // While a server on this machine is away, a connection to its port may by chance come from that port: it is then
+                // connected to itself, and hears what it says. The next attempt comes from another.
+                return .fail(
+                    .connectionLost(reason: "what answers there does not number its connections, as Redis does")
+                )
+            }
             phase = remaining == 1 ? .ready : .greeting(remaining: remaining - 1)
             return remaining == 1 ? .ready : .greeted
         case .ready:

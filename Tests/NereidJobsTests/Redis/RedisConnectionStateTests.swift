@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Nereid: a vision model server.
 
+import NIOCore
 import Testing
 
 @testable import NereidJobs
@@ -59,6 +60,17 @@ struct RedisConnectionStateTests {
         connection.state.connected(greetings: 2)
         let outcome = connection.receive(.error("WRONGPASS invalid username-password pair"))
         #expect(outcome.hasPrefix("fail: Redis at redis://here does not let us in: WRONGPASS"))
+    }
+
+    @Test("ends when it hears itself, or anything else that is not Redis")
+    func echo() {
+        let connection = Connection()
+        connection.state.connected(greetings: 1)
+        let outcome = connection.receive(
+            .array([.bytes(ByteBuffer(string: "CLIENT")), .bytes(ByteBuffer(string: "ID"))])
+        )
+        #expect(outcome.contains("does not number its connections"))
+        #expect(!connection.take("early"))
     }
 
     @Test("gives replies to those who wait in their order, errors too")

@@ -28,7 +28,8 @@ final class RedisServer: Sendable {
         let folder = try folder ?? TemporaryFolder()
         // A port may be taken by others at any time, or not yet be free again: all that helps is to try.
         for _ in 0..<20 {
-            let port = port ?? Int.random(in: 20_000..<60_000)
+            // Below those that systems lend to outgoing connections: one to a server that is away would take its port.
+            let port = port ?? Int.random(in: 20_000..<32_768)
             if let process = try await Self.start(["--port", "\(port)"] + arguments, in: folder) {
                 (self.port, self.folder, self.process, self.arguments) = (port, folder, process, arguments)
                 return

@@ -28,12 +28,25 @@ enum BulkScripts {
         """
 
     /// The order that a key has made a job of, and how many bytes of pictures all jobs have: what is to be known before
-    /// pictures are sent.
+    /// pictures are sent. Entries that have waited for longer than any job is kept are thrown away on the way, some at a time,
+    /// or those of a model that has no workers any more would count for ever.
     ///
-    /// Keys: the models, the order. Arguments: the prefix.
+    /// Keys: the models, the order. Arguments: the prefix, how long an unfinished job is kept in milliseconds.
     private static let look =
-        clock + held + """
-            return {clock(), held(KEYS[1], ARGV[1]), redis.call('GET', KEYS[2]) or ''}
+        clock + held + QueueScripts.release + """
+            local now = clock()
+            for _, model in ipairs(redis.call('SMEMBERS', KEYS[1])) do
+              local stream, bytes = ARGV[1] .. ':bulk:' .. model, 0
+              for _, entry in ipairs(redis.call('XRANGE', stream, '-', now - ARGV[2], 'COUNT', 200)) do
+                for i = 1, #entry[2], 2 do
+                  if entry[2][i] == 'bytes' then bytes = bytes + entry[2][i + 1] end
+                end
+                redis.pcall('XACK', stream, 'workers', entry[1])
+                redis.call('XDEL', stream, entry[1])
+              end
+              if bytes > 0 then release(stream, ARGV[1] .. ':bulk-bytes:' .. model, bytes) end
+            end
+            return {now, held(KEYS[1], ARGV[1]), redis.call('GET', KEYS[2]) or ''}
             """
 
     /// Makes a job of pictures that are there. Replies `accepted`, also when that was so before; or `full`; `gone`, when a picture is not there any more; or
@@ -159,11 +172,11 @@ enum BulkScripts {
             return 1
             """
 
-    static func look(at order: String?, keys: QueueKeys) -> RedisCommand {
+    static func look(at order: String?, patience: Duration, keys: QueueKeys) -> RedisCommand {
         RedisCommand(
             script: look,
             keys: [keys.bulkModels, keys.order(order ?? "")],
-            [.text(keys.prefix)]
+            [.text(keys.prefix), .integer(patience.milliseconds)]
         )
     }
 

@@ -6,10 +6,14 @@ import NIOCore
 
 extension RedisJobStore {
     /// Accepts an order; see ``BulkJobStore/accept(_:)``.
+    ///
+    /// What is safe when this returns is what Redis keeps: with `appendfsync everysec` the last second is lost when the power of
+    /// its machine fails.
     public func accept(_ order: BulkOrder) async throws -> (job: BulkJob, isNew: Bool) {
         guard !order.pictures.isEmpty else { throw BulkError.unavailable(reason: "the order has no pictures") }
         let fingerprint = order.idempotencyKey == nil ? "" : try await order.fingerprint()
-        let seen = try await insist([BulkScripts.look(at: order.idempotencyKey, keys: keys)])[0].elements ?? []
+        let look = BulkScripts.look(at: order.idempotencyKey, patience: settings.bulkPatience, keys: keys)
+        let seen = try await insist([look])[0].elements ?? []
         guard seen.count == 3, let created = seen[0].integer, let held = seen[1].integer, let known = seen[2].text
         else { throw BulkError.unavailable(reason: "Redis replied to a script with something else") }
         if let job = try await job(of: known, for: order, fingerprint) { return (job, false) }

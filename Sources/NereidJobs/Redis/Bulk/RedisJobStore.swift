@@ -41,7 +41,7 @@ public final class RedisJobStore: BulkJobStore {
         client.shutDown()
     }
 
-    /// A job as it stands; see ``BulkJobStore/job(_:)``.
+    /// A job as it stands; `nil` when there is none, or none any more.
     public func job(_ id: String) async throws -> BulkJob? {
         guard BulkID.isOne(id) else { return nil }
         return BulkJob(id: id, try await send(RedisCommand("HGETALL", .text(keys.record(id)))))
@@ -69,7 +69,9 @@ public final class RedisJobStore: BulkJobStore {
         return jobs
     }
 
-    /// Results in the order in which they came; see ``BulkJobStore/results(of:after:limit:)``.
+    /// Results in the order in which they came, the same for every gateway; see ``BulkJobStore/results(of:after:limit:)``.
+    ///
+    /// Of two results of one picture the later counts: its dead letter was tried again.
     public func results(of id: String, after sequence: Int, limit: Int) async throws -> [BulkResult] {
         guard BulkID.isOne(id) else { return [] }
         var results: [BulkResult] = []
@@ -101,7 +103,9 @@ public final class RedisJobStore: BulkJobStore {
         return results
     }
 
-    /// Waits for a result or an end; see ``BulkJobStore/waitForChange(of:after:until:)``.
+    /// Waits until a job has changed; see ``BulkJobStore/waitForChange(of:after:until:)``.
+    ///
+    /// All who wait in this process share one connection. That a job was forgotten because its time was over nobody is told.
     public func waitForChange(
         of id: String,
         after sequence: Int,
@@ -116,7 +120,7 @@ public final class RedisJobStore: BulkJobStore {
         }
     }
 
-    /// Removes a job; see ``BulkJobStore/remove(_:)``.
+    /// Removes a job with all that belongs to it; see ``BulkJobStore/remove(_:)``.
     public func remove(_ id: String) async throws -> Bool {
         guard BulkID.isOne(id) else { return false }
         let parts = try await send(BulkScripts.remove(id, keys: keys)).elements?.compactMap(\.text) ?? []
@@ -133,7 +137,7 @@ public final class RedisJobStore: BulkJobStore {
         return true
     }
 
-    /// The next webhook to be told; see ``BulkJobStore/dueNotice(lease:)``.
+    /// The finished job whose webhook is to be told next; see ``BulkJobStore/dueNotice(lease:)``.
     public func dueNotice(lease: Duration) async throws -> BulkNotice? {
         let reply = try await send(BulkScripts.takeNotice(lease: lease, keys: keys))
         guard let parts = reply.elements, parts.count == 2, let record = parts[0].text else { return nil }
@@ -143,7 +147,7 @@ public final class RedisJobStore: BulkJobStore {
         return BulkNotice(job: job, url: url, attempts: values["attempts"]?.integer ?? 0)
     }
 
-    /// What became of telling a webhook; see ``BulkJobStore/settleNotice(of:as:retry:)``.
+    /// Says what became of telling a webhook; see ``BulkJobStore/settleNotice(of:as:retry:)``.
     public func settleNotice(of id: String, as state: BulkJob.Webhook, retry: Date?) async throws {
         guard BulkID.isOne(id) else { return }
         let (word, reason): (String, String) =

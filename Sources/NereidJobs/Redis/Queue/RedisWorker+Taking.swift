@@ -129,6 +129,7 @@ extension RedisWorker {
     /// Each is run alone: if it is what ended the other worker, no other job has to suffer for it again.
     func takeOver(_ name: String) async {
         let streams = [Lane.interactive, .bulk].map { JobStream(model: name, lane: $0) }
+        var tidied = ContinuousClock.now
         while !hand.isStopping, !Task.isCancelled, model(named: name) != nil {
             await hand.sleep(atMost: settings.pulse * 2)
             do {
@@ -145,7 +146,10 @@ extension RedisWorker {
                         await work(on: [job], of: model)
                     }
                 }
+                // Every worker asks, and the answer names every worker: not often.
+                guard ContinuousClock.now - tidied > .seconds(60) else { continue }
                 for stream in streams { try await forgetIdleWorkers(of: stream) }
+                tidied = .now
             } catch {
                 logger.debug("lost jobs can't be looked for", metadata: ["model": "\(name)", "error": "\(error)"])
             }

@@ -147,6 +147,34 @@ struct RedisJobStoreTests {
         #expect(try await store.accept(try Self.order(3, key: "k")).isNew)
     }
 
+    @Test("whose model has no workers any more are forgotten, and count no more")
+    func noWorkers() async throws {
+        let server = try await RedisServer()
+        defer { server.kill() }
+        let client = try RedisClientTests.client(server.url)
+        let order = try Self.order(3, model: "absent")
+        let store = try Self.store(server, BulkLimits(bytes: order.byteCount))
+        defer { store.shutDown() }
+        // What a job of more than thirty days ago has left, one entry of it with a worker that has gone.
+        var old = RedisCommand("XADD", "nereid:bulk:absent", "1-0")
+        for word in ["job", "a:0", "bytes", "\(order.byteCount)", "record", "nereid:job:a", "picture_key", "p"] {
+            old.append(.text(word))
+        }
+        _ = try await client.send([
+            RedisCommand("XGROUP", "CREATE", "nereid:bulk:absent", "workers", "0", "MKSTREAM"), old,
+            RedisCommand("SADD", "nereid:bulk-models", "absent"),
+            RedisCommand("SET", "nereid:bulk-bytes:absent", .integer(order.byteCount)),
+            RedisCommand("XREADGROUP", "GROUP", "workers", "w", "COUNT", 1, "STREAMS", "nereid:bulk:absent", ">"),
+        ])
+        #expect(try await store.accept(order).isNew)
+        #expect(try await client.send(RedisCommand("XLEN", "nereid:bulk:absent")) == .integer(3))
+        #expect(try await client.send(RedisCommand("GET", "nereid:bulk-bytes:absent")).integer == order.byteCount)
+        let pending = try await client.send(RedisCommand("XPENDING", "nereid:bulk:absent", "workers"))
+        #expect(pending.elements?.first == .integer(0))
+        // What has not waited for so long counts.
+        await #expect(throws: BulkError.self) { try await store.accept(order) }
+    }
+
     @Test("are made once of an order that is sent twice, one after the other or at once")
     func idempotency() async throws {
         let server = try await RedisServer()
