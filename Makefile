@@ -7,7 +7,7 @@ PRODUCT = .build/release/nereid
 # Jobs are tested with real servers of Redis, workers in Python as programs, connections with clients that stall. All of them have
 # short deadlines: each group runs by itself.
 FOREIGN_TESTS = LegacyQueueTests|LegacyFormatTests|PythonWorkerTests
-CONNECTION_TESTS = HTTP2Tests|HTTP2LifetimeTests|SecureChannelTests|StreamEndTests
+CONNECTION_TESTS = HTTP2Tests|HTTP2LifetimeTests|SecureChannelTests|StreamEndTests|JobEventTests
 # Minutes of arithmetic, which tests with time limits would wait for. They need the shared folder, and are skipped without.
 LONG_TESTS = (Checkpoint|Detectron2)(Reference|Graph)Tests
 
@@ -40,7 +40,7 @@ test: setup-tests
 	swift test --skip-build --skip 'EndToEndTests|NereidJobsTests|$(CONNECTION_TESTS)|$(LONG_TESTS)'
 	swift test --skip-build --filter NereidJobsTests --skip '$(FOREIGN_TESTS)'
 	swift test --skip-build --filter '$(FOREIGN_TESTS)'
-	swift test --skip-build --filter '$(CONNECTION_TESTS)'
+	swift test --skip-build --no-parallel --filter '$(CONNECTION_TESTS)'
 	swift test --skip-build --filter '$(LONG_TESTS)'
 	swift test --skip-build --filter EndToEndTests
 

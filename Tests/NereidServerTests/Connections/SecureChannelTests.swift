@@ -109,10 +109,14 @@ struct SecureChannelTests {
         } _: { server in
             let begun = ContinuousClock.now
             try await FrameClient.with(server, .plain) { rude in
-                try await FrameClient.with(server, .bytes(over: "http/1.1")) { client in
-                    try await client.send(Self.request)
-                    #expect(await everything(client).hasPrefix("HTTP/1.1 200 OK"))
-                    #expect(ContinuousClock.now - begun >= .milliseconds(490))
+                // One more than may be may have been taken before the count was known.
+                try await FrameClient.with(server, .plain) { second in
+                    try await FrameClient.with(server, .bytes(over: "http/1.1")) { client in
+                        try await client.send(Self.request)
+                        #expect(await everything(client).hasPrefix("HTTP/1.1 200 OK"))
+                        #expect(ContinuousClock.now - begun >= .milliseconds(490))
+                    }
+                    await second.closed()
                 }
                 await rude.closed()
             }
