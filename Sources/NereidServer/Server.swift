@@ -140,7 +140,7 @@ public struct Server: Service {
                     throw ServerError(error, host: configuration.host, port: configuration.port) ?? error
                 }
             } onGracefulShutdown: {
-                readiness.stop()
+                readiness.stopping.come()
                 Task {
                     try? await Task.sleep(for: configuration.shutdownDelay)
                     await group.triggerGracefulShutdown()

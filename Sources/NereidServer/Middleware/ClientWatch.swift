@@ -4,6 +4,7 @@
 import HTTPTypes
 import NIOCore
 import NIOHTTPTypes
+import NereidJobs
 import Synchronization
 
 /// Looks after one connection: bids clients that ask go on, notices when they leave, and ends it where an answer says so.
@@ -16,33 +17,12 @@ final class ClientWatch: ChannelDuplexHandler, RemovableChannelHandler, Sendable
     typealias OutboundIn = HTTPResponsePart
     typealias OutboundOut = HTTPResponsePart
 
-    private struct State {
-        var isGone = false
-        var endsAfterAnswer = false
-        var lastNumber = 0
-        var waiting: [Int: @Sendable () -> Void] = [:]
-    }
-
-    private let state = Mutex(State())
+    /// The end of the connection.
+    let leaving = Occasion()
+    private let endsAfterAnswer = Atomic(false)
 
     /// How long a client may go on sending what nobody reads, so that it comes to reading the answer.
     private static let lingering = TimeAmount.seconds(2)
-
-    /// Calls `action` once when the client leaves, at once if it has left. Returns a number to take that back by.
-    func whenClientLeaves(_ action: @escaping @Sendable () -> Void) -> Int {
-        let (number, isGone) = state.withLock { state in
-            state.lastNumber += 1
-            if !state.isGone { state.waiting[state.lastNumber] = action }
-            return (state.lastNumber, state.isGone)
-        }
-        if isGone { action() }
-        return number
-    }
-
-    /// The request is answered: its action is not wanted any more.
-    func forget(_ number: Int) {
-        state.withLock { _ = $0.waiting.removeValue(forKey: number) }
-    }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         // A client that asks first would wait a second for the word before it sends its picture (RFC 9110, 10.1.1).
@@ -53,26 +33,26 @@ final class ClientWatch: ChannelDuplexHandler, RemovableChannelHandler, Sendable
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        if case .some(.inputClosed) = event as? ChannelEvent { clientHasLeft() }
+        if case .some(.inputClosed) = event as? ChannelEvent { leaving.come() }
         context.fireUserInboundEventTriggered(event)
     }
 
     func channelInactive(context: ChannelHandlerContext) {
-        clientHasLeft()
+        leaving.come()
         context.fireChannelInactive()
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        clientHasLeft()
+        leaving.come()
         context.fireErrorCaught(error)
     }
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
         switch unwrapOutboundIn(data) {
         case .head(let head):
-            state.withLock { $0.endsAfterAnswer = head.headerFields[.connection]?.lowercased() == "close" }
+            endsAfterAnswer.store(head.headerFields[.connection]?.lowercased() == "close", ordering: .relaxed)
             context.write(data, promise: promise)
-        case .end where state.withLock({ $0.endsAfterAnswer }):
+        case .end where endsAfterAnswer.load(ordering: .relaxed):
             let channel = context.channel
             context.writeAndFlush(data, promise: promise)
             // Closing at once would reset the connection under a client that is still sending, answer unread.
@@ -81,15 +61,6 @@ final class ClientWatch: ChannelDuplexHandler, RemovableChannelHandler, Sendable
         default:
             context.write(data, promise: promise)
         }
-    }
-
-    private func clientHasLeft() {
-        let actions = state.withLock { state in
-            state.isGone = true
-            defer { state.waiting = [:] }
-            return state.waiting.values
-        }
-        for action in actions { action() }
     }
 }
 
@@ -100,13 +71,7 @@ extension Channel {
     func untilClientLeaves<Value: Sendable>(_ work: @escaping @Sendable () async throws -> Value) async throws -> Value
     {
         let watch = try? await pipeline.handler(type: ClientWatch.self).get()
-        let task = Task(operation: work)
-        let number = watch?.whenClientLeaves { task.cancel() }
-        defer { if let number { watch?.forget(number) } }
-        return try await withTaskCancellationHandler {
-            try await task.value
-        } onCancel: {
-            task.cancel()
-        }
+        guard let watch else { return try await work() }
+        return try await watch.leaving.cancels(work)
     }
 }

@@ -37,7 +37,7 @@ struct JobEvents: Sendable {
             ],
             body: .init { writer in
                 let hasEnded = Flag()
-                let number = readiness.whenStopping { [channel] in
+                let number = readiness.stopping.whenItComes { [channel] in
                     // A write that waits for a client which does not read would hold up the server's end.
                     channel.eventLoop.scheduleTask(in: Self.patience) {
                         if !hasEnded.isSet { channel.close(promise: nil) }
@@ -45,7 +45,7 @@ struct JobEvents: Sendable {
                 }
                 defer {
                     hasEnded.set()
-                    readiness.forget(number)
+                    readiness.stopping.forget(number)
                 }
                 try await write(to: &writer, after: sequence)
                 try await writer.finish(nil)
@@ -58,7 +58,7 @@ struct JobEvents: Sendable {
         try await writer.write(ServerSentEvent.retry(after: Self.retry))
         var quietUntil = ContinuousClock.now + heartbeat
         do {
-            while !readiness.isStopping {
+            while !readiness.stopping.hasCome {
                 // The job before its results: one that was done then has no more of them than are read now.
                 guard let job = try await store.job(id) else {
                     let problem = Problem(BulkError.notFound(id: id)).body
@@ -67,7 +67,7 @@ struct JobEvents: Sendable {
                 }
                 let begun = sequence
                 try await writeResults(of: job, after: &sequence, to: &writer)
-                if readiness.isStopping { return }
+                if readiness.stopping.hasCome { return }
                 if job.state == .done {
                     let done = ByteBuffer(json: JobDocument(job))
                     try await writer.write(ServerSentEvent(id: sequence, event: "done", data: done).text)
@@ -93,7 +93,7 @@ struct JobEvents: Sendable {
         after sequence: inout Int,
         to writer: inout any ResponseBodyWriter
     ) async throws {
-        while !readiness.isStopping {
+        while !readiness.stopping.hasCome {
             let page = try await store.results(of: id, after: sequence, limit: JobRoutes.page)
             for result in page {
                 let data = ByteBuffer(json: JobResultDocument(result, of: job))
@@ -107,7 +107,7 @@ struct JobEvents: Sendable {
     private func waitForChange(after sequence: Int, until deadline: ContinuousClock.Instant) async throws {
         let (store, id, readiness) = (store, id, readiness)
         try await channel.untilClientLeaves {
-            try await readiness.untilStopping {
+            try await readiness.stopping.cancels {
                 try await store.waitForChange(of: id, after: sequence, until: deadline)
             }
         }

@@ -3,6 +3,7 @@
 
 import Crypto
 import NIOCore
+import NereidModels
 
 #if canImport(FoundationEssentials)
 import FoundationEssentials
@@ -21,8 +22,6 @@ struct WebhookSignature {
         var code = HMAC<SHA256>(key: SymmetricKey(data: Data(secret.text.utf8)))
         code.update(data: Data("\(seconds).".utf8))
         code.update(data: Data(body.readableBytesView))
-        let digits = Array("0123456789abcdef")
-        let hex = code.finalize().flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }
-        header = "t=\(seconds),v1=\(String(hex))"
+        header = "t=\(seconds),v1=\(code.finalize().hexadecimal)"
     }
 }

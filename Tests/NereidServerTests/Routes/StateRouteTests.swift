@@ -87,7 +87,7 @@ struct StateRouteTests {
         #expect(readiness.obstacles(none) == ["no model is configured"])
         let good = try await TestServer().repository
         #expect(readiness.obstacles(good) == [])
-        readiness.stop()
+        readiness.stopping.come()
         #expect(readiness.obstacles(good) == ["the server is shutting down"])
     }
 

@@ -16,7 +16,7 @@ extension DatabaseJobStore {
                 return Acceptance(job: known, isNew: false)
             }
             try Self.checkSpace(for: order, limits, in: database)
-            let id = UniqueName.make() + UniqueName.make()
+            let id = BulkID.make(at: now)
             try Self.insert(order, as: id, digest, at: now, in: database)
             if order.pictures.isEmpty { try Self.finishIfDone(id, at: now, limits, in: database) }
             guard let job = try BulkJob.find(id, at: 0, in: database) else { throw BulkError.notFound(id: id) }

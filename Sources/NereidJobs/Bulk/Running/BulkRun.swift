@@ -39,10 +39,10 @@ struct BulkRun {
     private var reading = BackOff(first: .milliseconds(500), most: .seconds(30))
     private var isStopping = false
 
-    init(_ runner: BulkRunner, stop: BulkRunner.Stop) {
+    init(_ runner: BulkRunner, stop: Occasion) {
         self.runner = runner
         (events, event) = AsyncStream.makeStream()
-        stop.listen { [event] in event.yield(.stop) }
+        stop.whenItComes { [event] in event.yield(.stop) }
     }
 
     /// Works until it is asked to stop and nothing is under way.

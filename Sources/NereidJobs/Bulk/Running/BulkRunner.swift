@@ -3,7 +3,6 @@
 
 public import Logging
 public import ServiceLifecycle
-import Synchronization
 
 /// Does the jobs that a ``DatabaseJobStore`` holds: puts their pictures into a queue, in the lane ``Lane/bulk``, and keeps what
 /// comes back.
@@ -35,7 +34,7 @@ public final class BulkRunner: Service {
     let model: @Sendable (String) throws -> JobModel
     let logger: Logger
     let pace: Pace
-    private let stop = Stop()
+    private let stop = Occasion()
 
     /// Makes a runner; there must be no other for the same store.
     ///
@@ -76,33 +75,7 @@ public final class BulkRunner: Service {
                 await run.run()
             }.value
         } onCancelOrGracefulShutdown: {
-            self.stop.call()
-        }
-    }
-
-    /// Remembers that it is time to stop, for one who may not listen yet.
-    final class Stop: Sendable {
-        private struct State {
-            var isCalled = false
-            var listener: (@Sendable () -> Void)?
-        }
-
-        private let state = Mutex(State())
-
-        func call() {
-            let listener = state.withLock { state in
-                state.isCalled = true
-                return state.listener
-            }
-            listener?()
-        }
-
-        func listen(_ listener: @escaping @Sendable () -> Void) {
-            let isCalled = state.withLock { state in
-                state.listener = listener
-                return state.isCalled
-            }
-            if isCalled { listener() }
+            self.stop.come()
         }
     }
 }

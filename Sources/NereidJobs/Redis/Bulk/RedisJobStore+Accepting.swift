@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Nereid: a vision model server.
 
-import Crypto
 import NIOCore
+import NereidModels
 
 extension RedisJobStore {
     /// Accepts an order; see ``BulkJobStore/accept(_:)``.
@@ -11,7 +11,7 @@ extension RedisJobStore {
     /// its machine fails.
     public func accept(_ order: BulkOrder) async throws -> (job: BulkJob, isNew: Bool) {
         guard !order.pictures.isEmpty else { throw BulkError.unavailable(reason: "the order has no pictures") }
-        let fingerprint = order.idempotencyKey == nil ? "" : try await order.fingerprint()
+        let fingerprint = order.idempotencyKey == nil ? "" : try await order.digest().hexadecimal
         let look = BulkScripts.look(at: order.idempotencyKey, patience: settings.bulkPatience, keys: keys)
         let seen = try await insist([look])[0].elements ?? []
         guard seen.count == 3, let created = seen[0].integer, let held = seen[1].integer, let known = seen[2].text
@@ -125,32 +125,5 @@ extension RedisJobStore {
                 try await Task.sleep(for: backOff.next())
             }
         }
-    }
-}
-
-extension BulkOrder {
-    /// What tells one order from another: a SHA-256 of all that it holds, each part with its length before it.
-    fileprivate func fingerprint() async throws -> String {
-        var hash = SHA256()
-        func add(_ bytes: some Sequence<UInt8>, count: Int) {
-            withUnsafeBytes(of: UInt64(count).littleEndian) { hash.update(bufferPointer: $0) }
-            hash.update(data: Array(bytes))
-        }
-        func add(_ text: String?) {
-            // What is missing is not the same as what is empty.
-            add(CollectionOfOne(text == nil ? 0 : 1), count: 1)
-            add((text ?? "").utf8, count: (text ?? "").utf8.count)
-        }
-        add(model)
-        add(OptionsMessage(options).json)
-        add(webhook)
-        for picture in pictures {
-            add(picture.name)
-            withUnsafeBytes(of: UInt64(picture.bytes.readableBytes).littleEndian) { hash.update(bufferPointer: $0) }
-            picture.bytes.withUnsafeReadableBytes { hash.update(bufferPointer: $0) }
-            // Orders may be large.
-            await Task.yield()
-        }
-        return hash.finalize().map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
     }
 }

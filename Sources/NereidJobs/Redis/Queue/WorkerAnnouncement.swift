@@ -84,7 +84,7 @@ struct WorkerDescription: Sendable, Hashable {
         let data = try encoder.encode(models)
         self.models = models
         json = ByteBuffer(data: data)
-        digest = SHA256.hash(data: data).prefix(16).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+        digest = SHA256.hash(data: data).prefix(16).hexadecimal
     }
 }
 
