@@ -52,6 +52,12 @@ final class RedisServer: Sendable {
         Foundation.kill(process.processIdentifier, SIGKILL)
     }
 
+    /// Lets it take connections and commands, and answer none.
+    func hang() { Foundation.kill(process.processIdentifier, SIGSTOP) }
+
+    /// Ends ``hang()``.
+    func goOn() { Foundation.kill(process.processIdentifier, SIGCONT) }
+
     /// The same server anew, on the same port and in the same folder.
     func restarted() async throws -> RedisServer {
         try await RedisServer(arguments, port: port, folder: folder)

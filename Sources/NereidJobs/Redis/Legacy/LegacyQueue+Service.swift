@@ -49,7 +49,7 @@ extension LegacyQueue {
     }
 
     private func removeAbandoned() async {
-        let ids = abandoned.all
+        let ids = abandoned.all()
         guard !ids.isEmpty else { return }
         let replies = try? await asking.send(ids.map { RedisCommand("DEL", .text($0)) })
         for (id, reply) in zip(ids, replies ?? []) where reply == .integer(1) { abandoned.remove(id) }
@@ -61,19 +61,27 @@ extension LegacyQueue {
 final class AbandonedAnswers: Sendable {
     /// The oldest ones give way to new ones.
     static let most = 4096
+    /// After so long no answer is expected any more: whoever had the picture has ended.
+    static let life = Duration.seconds(600)
 
-    private let ids = Mutex<Deque<String>>([])
+    private let ids = Mutex<Deque<(id: String, since: ContinuousClock.Instant)>>([])
 
-    var all: [String] { ids.withLock { Array($0) } }
+    /// Those whose answers may still come.
+    func all(at now: ContinuousClock.Instant = .now) -> [String] {
+        ids.withLock { ids in
+            while let first = ids.first, now - first.since > Self.life { ids.removeFirst() }
+            return ids.map(\.id)
+        }
+    }
 
-    func add(_ id: String) {
+    func add(_ id: String, at now: ContinuousClock.Instant = .now) {
         ids.withLock { ids in
             if ids.count == Self.most { ids.removeFirst() }
-            ids.append(id)
+            ids.append((id, now))
         }
     }
 
     func remove(_ id: String) {
-        ids.withLock { ids in ids.removeAll { $0 == id } }
+        ids.withLock { ids in ids.removeAll { $0.id == id } }
     }
 }

@@ -5,7 +5,7 @@ import Foundation
 public import Logging
 import NIOCore
 public import NereidImaging
-public import NereidModels
+import NereidModels
 import NereidVision
 public import ServiceLifecycle
 import Synchronization
@@ -104,19 +104,13 @@ public final class LegacyQueue: JobQueue, Service {
         let model = job.model.name
         guard let list = lists.first(where: { $0.model == model }) else { throw JobError.notLoadedHere(model: model) }
         guard job.deadline > .now else { throw JobError.deadlinePassed(model: model, hadBegun: false) }
+        let wasSent = Occasion()
         do {
-            return try await withThrowingTaskGroup(of: JobAnswer?.self) { group in
-                group.addTask { try await self.answer(to: job, through: list) }
-                group.addTask {
-                    try await Task.sleep(until: job.deadline, clock: .continuous)
-                    return nil
-                }
-                defer { group.cancelAll() }
-                guard let answer = try await group.next() ?? nil else {
-                    throw JobError.deadlinePassed(model: model, hadBegun: true)
-                }
-                return answer
+            let answer = try await value(before: job.deadline) {
+                try await self.answer(to: job, through: list, sent: wasSent)
             }
+            guard let answer else { throw JobError.deadlinePassed(model: model, hadBegun: wasSent.hasCome) }
+            return answer
         } catch RedisError.closed {
             throw JobError.queueUnreachable(reason: "the gateway is being stopped")
         } catch let error as RedisError {
@@ -124,7 +118,7 @@ public final class LegacyQueue: JobQueue, Service {
         }
     }
 
-    private func answer(to job: Job, through list: LegacyList) async throws -> JobAnswer {
+    private func answer(to job: Job, through list: LegacyList, sent wasSent: Occasion) async throws -> JobAnswer {
         guard places.waiting < limits.jobs else { throw full(list) }
         let clock = ContinuousClock()
         let begun = clock.now
@@ -139,6 +133,7 @@ public final class LegacyQueue: JobQueue, Service {
             guard length.integer ?? 0 < limits.jobs else { throw full(list) }
             let prepared = try await prepare(job, id: id)
             isTaken = false
+            wasSent.come()
             do {
                 try await push(prepared.json, to: list)
             } catch let error as JobError {

@@ -145,7 +145,7 @@ struct LegacyQueueTests {
             let id = try await Self.take(client)
             try await client.send(RedisCommand("SET", .text(id), "[]"))
             try await RedisQueueTests.until { try await client.send(RedisCommand("EXISTS", .text(id))) == .integer(0) }
-            #expect(queue.abandoned.all.isEmpty)
+            try await RedisQueueTests.until { queue.abandoned.all().isEmpty }
         }
     }
 
@@ -160,7 +160,40 @@ struct LegacyQueueTests {
         let id = try await Self.take(client)
         task.cancel()
         await #expect(throws: CancellationError.self) { try await task.value }
-        #expect(queue.abandoned.all == [id])
+        try await RedisQueueTests.until { queue.abandoned.all() == [id] }
+    }
+
+    @Test("gives up at the deadline, also when Redis hangs")
+    func hangingServer() async throws {
+        let server = try await RedisServer()
+        defer { server.kill() }
+        let queue = try Self.queue(server)
+        let picture = try Fixtures.picture()
+        try await RedisQueueTests.running([queue]) {
+            try await RedisQueueTests.until { queue.obstacle == nil }
+            server.hang()
+            let begun = ContinuousClock.now
+            await #expect(throws: JobError.deadlinePassed(model: "reef", hadBegun: false)) {
+                try await queue.submit(Self.job(picture, queue, within: .milliseconds(300)))
+            }
+            // A command is waited for ten seconds long; who has a deadline is not kept that long.
+            #expect(ContinuousClock.now - begun < .seconds(8))
+            server.goOn()
+        }
+    }
+
+    @Test("looks for late answers for some minutes, and for the last ones only")
+    func abandoned() {
+        let (answers, now) = (AbandonedAnswers(), ContinuousClock.now)
+        answers.add("a", at: now)
+        answers.add("b", at: now + .seconds(5))
+        #expect(answers.all(at: now + .seconds(600)) == ["a", "b"])
+        #expect(answers.all(at: now + .seconds(601)) == ["b"])
+        for number in 0..<AbandonedAnswers.most { answers.add("\(number)", at: now + .seconds(6)) }
+        let all = answers.all(at: now + .seconds(6))
+        #expect(all.count == AbandonedAnswers.most && all.first == "0")
+        answers.remove("0")
+        #expect(answers.all(at: now + .seconds(6)).first == "1")
     }
 
     @Test("refuses pictures, saying why, while as many or as large ones wait as may")
