@@ -52,6 +52,20 @@ public struct RemoteModel: Sendable, Hashable {
     public var ignoresOrientation: Bool
     /// Who serves it; while one version takes the place of another, workers of both.
     public var workers: [Server]
+    /// What its input takes; `nil` when its workers do not say.
+    public var input: Input?
+    /// What holds where a request says nothing; `nil` when its workers do not say.
+    public var defaults: PredictionDefaults?
+
+    /// What a model's input takes.
+    public struct Input: Codable, Sendable, Hashable {
+        /// The input's width in pixels.
+        public var width: Int
+        /// The input's height in pixels.
+        public var height: Int
+        /// How pictures are fitted into it, as in a model's settings.
+        public var fit: String
+    }
 
     /// A worker, as far as it concerns one model.
     public struct Server: Sendable, Hashable {

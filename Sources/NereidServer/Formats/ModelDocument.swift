@@ -59,6 +59,14 @@ struct ModelDocument: Encodable {
             case maxDetections = "max_detections"
             case classAgnostic = "class_agnostic"
         }
+
+        init(_ defaults: PredictionDefaults) {
+            confidence = defaults.confidence
+            iou = defaults.iou
+            maxDetections = defaults.maxDetections
+            classAgnostic = defaults.classAgnostic
+            topK = defaults.topClasses
+        }
     }
 
     struct Queue: Encodable {
@@ -85,7 +93,7 @@ struct ModelDocument: Encodable {
         aliases = model.aliases
         task = model.task.rawValue
         classes = model.labels.names
-        input = nil
+        input = model.input.map { Input(width: $0.width, height: $0.height, fit: $0.fit) }
         head = nil
         engine = all(model.workers.map(\.engine))
         device = all(model.workers.map(\.device))
@@ -93,7 +101,7 @@ struct ModelDocument: Encodable {
         threads = nil
         state = ModelStatus.State.ready.rawValue
         reason = nil
-        defaults = nil
+        defaults = model.defaults.map(Defaults.init)
         self.queue = queue
         workers = model.workers.map { worker in
             Server(
@@ -125,15 +133,7 @@ struct ModelDocument: Encodable {
         threads = vision?.session.threads
         state = status.state.rawValue
         reason = status.failure
-        defaults = vision.map {
-            Defaults(
-                confidence: $0.defaults.confidence,
-                iou: $0.defaults.iou,
-                maxDetections: $0.defaults.maxDetections,
-                classAgnostic: $0.defaults.classAgnostic,
-                topK: $0.defaults.topClasses
-            )
-        }
+        defaults = (vision?.defaults).map(Defaults.init)
         self.queue = queue
         workers = nil
     }

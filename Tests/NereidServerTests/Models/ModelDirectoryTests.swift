@@ -44,7 +44,9 @@ struct ModelDirectoryTests {
                     instances: 2,
                     running: index
                 )
-            }
+            },
+            input: .init(width: 640, height: 320, fit: "rect"),
+            defaults: PredictionDefaults()
         )
     }
 
@@ -91,6 +93,8 @@ struct ModelDirectoryTests {
         #expect((document.state, document.device, document.engine) == ("ready", "cpu, cuda:0", "ONNX Runtime"))
         #expect((document.instances, document.queue.depth, document.queue.running) == (6, 3, 4))
         #expect(document.classes == ["urchin", "star"])
+        #expect((document.input?.width, document.input?.height, document.input?.fit) == (640, 320, "rect"))
+        #expect((document.defaults?.confidence, document.defaults?.topK) == (0.25, 5))
         #expect(document.workers?.map(\.file) == ["deep-0.onnx", "deep-1.onnx", "deep-2.onnx"])
         #expect(document.workers?.map(\.software) == ["nereid 1.0", "nereid 1.1", "nereid 1.2"])
     }

@@ -33,10 +33,46 @@ struct WorkerAnnouncement: Codable, Sendable, Hashable {
         var instances: Int?
         var running: Int?
         var ignoresOrientation: Bool?
+        var input: RemoteModel.Input?
+        var defaults: Defaults?
 
         private enum CodingKeys: String, CodingKey {
-            case name, aliases, task, labels, file, engine, device, instances, running
+            case name, aliases, task, labels, file, engine, device, instances, running, input, defaults
             case ignoresOrientation = "ignores_orientation"
+        }
+    }
+
+    /// What holds where a request says nothing; what is missing is as everywhere.
+    struct Defaults: Codable, Sendable, Hashable {
+        var confidence: Float?
+        var iou: Float?
+        var maxDetections: Int?
+        var classAgnostic: Bool?
+        var topClasses: Int?
+
+        private enum CodingKeys: String, CodingKey {
+            case confidence, iou
+            case maxDetections = "max_detections"
+            case classAgnostic = "class_agnostic"
+            case topClasses = "top_k"
+        }
+
+        init(_ defaults: PredictionDefaults) {
+            confidence = defaults.confidence
+            iou = defaults.iou
+            maxDetections = defaults.maxDetections
+            classAgnostic = defaults.classAgnostic
+            topClasses = defaults.topClasses
+        }
+
+        var values: PredictionDefaults {
+            var values = PredictionDefaults()
+            values.confidence = confidence ?? values.confidence
+            values.iou = iou ?? values.iou
+            values.maxDetections = maxDetections ?? values.maxDetections
+            values.classAgnostic = classAgnostic ?? values.classAgnostic
+            values.topClasses = topClasses ?? values.topClasses
+            return values
         }
     }
 
@@ -100,7 +136,13 @@ extension WorkerAnnouncement.Model {
             engine: vision.session.engineName,
             device: vision.session.device.description,
             instances: vision.session.instances,
-            ignoresOrientation: vision.ignoresOrientation
+            ignoresOrientation: vision.ignoresOrientation,
+            input: .init(
+                width: vision.input.size.width,
+                height: vision.input.size.height,
+                fit: vision.input.fit.rawValue
+            ),
+            defaults: .init(vision.defaults)
         )
     }
 }
@@ -140,7 +182,9 @@ public struct RemoteCatalogue: Sendable, Hashable {
                         task: task,
                         labels: Labels(model.labels),
                         ignoresOrientation: model.ignoresOrientation ?? false,
-                        workers: []
+                        workers: [],
+                        input: model.input,
+                        defaults: model.defaults?.values
                     )
                 ].workers.append(server)
             }

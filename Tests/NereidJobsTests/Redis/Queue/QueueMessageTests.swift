@@ -231,6 +231,21 @@ struct QueueMessageTests {
         #expect(catalogue.models.first?.workers.map(\.running) == [3])
     }
 
+    @Test("of workers say what a model's input takes and what holds without a word; others need not")
+    func inputAndDefaults() throws {
+        let json = """
+            {"worker": "a", "host": "h", "software": "s", "models": [
+              {"name": "deep", "task": "detect", "labels": ["urchin"], "input": {"width": 640, "height": 320, "fit": "rect"},
+               "defaults": {"confidence": 0.4, "top_k": 3}},
+              {"name": "reef", "task": "detect", "labels": ["star"]}]}
+            """
+        let models = RemoteCatalogue([try WorkerAnnouncement(json: ByteBuffer(string: json))]).models
+        #expect(models.map(\.input) == [.init(width: 640, height: 320, fit: "rect"), nil])
+        var defaults = PredictionDefaults()
+        (defaults.confidence, defaults.topClasses) = (0.4, 3)
+        #expect(models.map(\.defaults) == [defaults, nil])
+    }
+
     @Test("of what Redis is and is not, with what to do")
     func suitability() {
         var redis = RedisSuitability(
