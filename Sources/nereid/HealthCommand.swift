@@ -47,7 +47,7 @@ struct HealthCommand: AsyncParsableCommand {
             }
             response = try await HTTPClient.shared.execute(request, timeout: .seconds(3))
         } catch {
-            throw CommandFailure("\(address) does not answer: \(error)")
+            throw CommandFailure("\(address) does not answer within 3 seconds; is nereid running there? (\(error))")
         }
         let body = String(buffer: (try? await response.body.collect(upTo: 1 << 16)) ?? ByteBuffer())
         print(body)

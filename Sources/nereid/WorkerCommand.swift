@@ -57,7 +57,7 @@ struct WorkerCommand: AsyncParsableCommand {
             logger: runtime.logger
         )
         let server = Server(
-            healthOf: models,
+            healthOf: WorkerDirectory(models, worker: worker),
             configuration: plan.server,
             load: { worker.load(of: $0) },
             certificates: certificates,

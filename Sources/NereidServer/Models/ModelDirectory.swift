@@ -117,6 +117,28 @@ extension RedisQueue: ModelDirectory {
     }
 }
 
+/// What a worker of a queue runs, for its own health: it is of use only with its models and its queue.
+public struct WorkerDirectory: ModelDirectory {
+    private let models: ModelRepository
+    private let worker: RedisWorker
+
+    /// Joins a worker with the models that it runs.
+    public init(_ models: ModelRepository, worker: RedisWorker) {
+        (self.models, self.worker) = (models, worker)
+    }
+
+    /// The models of this process.
+    public var entries: [ModelEntry] { models.entries }
+
+    /// The version that answers for this name or alias.
+    public func model(named name: String) throws -> JobModel { try models.model(named: name) }
+
+    /// Models that are not loaded, and a queue that can't be reached.
+    public var obstacles: [String] {
+        models.obstacles + (worker.obstacle.map { ["the queue can't be reached: \($0)"] } ?? [])
+    }
+}
+
 extension LegacyQueue: ModelDirectory {
     /// The models of the lists. Whether workers look at them nobody can tell: they are taken to be ready.
     public var entries: [ModelEntry] { models.map(ModelEntry.remote) }

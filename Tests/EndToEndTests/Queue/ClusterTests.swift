@@ -174,6 +174,33 @@ struct ClusterTests {
         }
     }
 
+    @Test("A worker is ready with its models and its queue only, and comes back to a queue that was away")
+    func workerHealth() async throws {
+        try await Cluster.with { cluster in
+            try await cluster.withWorker(["reef=blocks-v8"]) { worker in
+                let url = try await worker.url()
+                func health() async throws -> Int32 {
+                    try await ChildProcess.run(arguments: ["health", url]).status
+                }
+                try await eventually("the worker to be ready") { try await (health() == 0).orNil }
+                cluster.redis.kill()
+                try await eventually("the worker to miss its queue") { try await (health() == 1).orNil }
+                let live = try await ChildProcess.run(arguments: ["health", url, "--live"])
+                #expect((live.status, live.output) == (0, "{\"status\":\"live\"}\n"))
+                try await cluster.redis.restart()
+                try await eventually("the worker to be ready again") { try await (health() == 0).orNil }
+                try await cluster.withGateway(isReady: true) { try await $0.expectCorrectAnswer(model: "reef") }
+            }
+            let nobody = try await ChildProcess.run(arguments: ["health", "http://localhost:1"])
+            #expect(nobody.status == 1)
+            #expect(
+                nobody.errors.contains(
+                    "http://localhost:1/health/ready does not answer within 3 seconds; is nereid running there?"
+                )
+            )
+        }
+    }
+
     @Test("A server with a queue and models of its own takes jobs of other gateways too")
     func together() async throws {
         try await Cluster.with { cluster in

@@ -33,10 +33,15 @@ struct RunningRedis: Sendable {
         }
     }
 
-    /// Kills it, and starts it again on the same port with what it has written down.
-    func restart() async throws {
+    /// Ends it, in no orderly way.
+    func kill() {
         process.kill()
         if let number = Self.pid(in: folder) { Foundation.kill(number, SIGKILL) }
+    }
+
+    /// Kills it, and starts it again on the same port with what it has written down.
+    func restart() async throws {
+        kill()
         _ = try await Self.start(in: folder, ports: Array(repeating: port, count: 20))
     }
 

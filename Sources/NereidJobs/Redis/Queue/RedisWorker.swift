@@ -23,6 +23,7 @@ public final class RedisWorker: Service {
     private let models: @Sendable () -> [ServedModel]
     private let host: String
     private let software: String
+    private let unreached = Mutex<String?>("it has not been reached yet")
 
     /// Makes a worker.
     ///
@@ -53,6 +54,9 @@ public final class RedisWorker: Service {
     }
 
     var keys: QueueKeys { settings.keys }
+
+    /// Why the queue can't be told of this worker at this moment, and no jobs be taken; `nil` when it can.
+    public var obstacle: String? { unreached.withLock { $0 } }
 
     /// How many jobs it has at this moment.
     public var running: Int { hand.count }
@@ -91,8 +95,10 @@ public final class RedisWorker: Service {
                     do {
                         try await announce(served, describedBy: &description)
                         backOff.reset()
+                        unreached.withLock { $0 = nil }
                         await hand.sleep(atMost: settings.pulse)
                     } catch {
+                        unreached.withLock { $0 = "\(error)" }
                         let wait = max(settings.pulse, backOff.next())
                         logger.log(
                             level: backOff.level,
