@@ -320,15 +320,21 @@ struct BulkWorkTests {
     }
 
     /// This file is Tests/NereidJobsTests/Redis/Bulk/BulkWorkTests.swift of the repository.
-    private static let document =
-        (0..<5).reduce(URL(fileURLWithPath: #filePath)) { url, _ in url.deletingLastPathComponent() }
-        .appendingPathComponent("docs/queue.md").path
+    private static let root = (0..<5).reduce(URL(fileURLWithPath: #filePath)) { url, _ in
+        url.deletingLastPathComponent()
+    }
 
-    @Test("is finished by the script that docs/queue.md gives to workers in other languages")
+    @Test("is finished by the script that docs/queue.md gives to workers in other languages, as the example does")
     func documentedScript() throws {
-        let document = try String(contentsOfFile: Self.document, encoding: .utf8)
+        func text(_ file: String) throws -> String {
+            try String(contentsOf: Self.root.appendingPathComponent(file), encoding: .utf8)
+        }
+        func statements(_ script: String) -> [Substring] {
+            script.split(separator: "\n").filter { !$0.hasPrefix("--") }
+        }
+        let document = try text("docs/queue.md")
         let block = try #require(document.firstMatch(of: /```lua\n((?s).*?)```/)?.1)
-        let lines = block.split(separator: "\n").filter { !$0.hasPrefix("--") }
-        #expect(lines == QueueScripts.finish.split(separator: "\n"))
+        #expect(statements(String(block)) == statements(QueueScripts.finish))
+        #expect(statements(try text("Examples/python-worker/finish.lua")) == statements(QueueScripts.finish))
     }
 }
