@@ -8,7 +8,7 @@
 
 Needs redis-server. One run starts Redis, a server with its queue within the process, and a gateway with one worker, all with
 one-thread instances, and asks the two by turns, one request at a time: what the one takes longer than the other is the
-queue's. Then the gateway is asked by sixteen clients, with one worker and with two, by turns. Prints Markdown; all numbers
+queue's. Then the gateway is asked by six clients, with one worker and with two, by turns. Prints Markdown; all numbers
 are of the same run.
 """
 
@@ -101,15 +101,17 @@ def awaits(port, path, condition):
     sys.exit(f"waited in vain for {path}")
 
 
-def throughput(port, model, picture, seconds, clients=16):
-    """Pictures a second that clients at the same time get answered."""
-    end = time.perf_counter() + seconds
+def throughput(port, model, picture, seconds, clients=6):
+    """Pictures a second that clients at the same time get answered; what is answered before and after the measured time does not
+    count."""
+    begin = time.perf_counter() + 1
+    end = begin + seconds
 
     def work(_):
         client, count = Client(port, model, picture), 0
         while time.perf_counter() < end:
             client.ask()
-            count += 1
+            count += begin <= time.perf_counter() < end
         return count
 
     with concurrent.futures.ThreadPoolExecutor(clients) as pool:

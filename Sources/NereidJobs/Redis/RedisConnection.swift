@@ -38,6 +38,11 @@ struct RedisConnection: Sendable {
         let bootstrap = ClientBootstrap(group: loop)
             .connectTimeout(patience)
             .channelOption(.socketOption(.so_keepalive), value: 1)
+            // Pictures come in one piece or a few, instead of one for each 64 KiB.
+            .channelOption(
+                .recvAllocator,
+                value: AdaptiveRecvByteBufferAllocator(minimum: 1 << 12, initial: 1 << 16, maximum: 1 << 20)
+            )
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     let pipeline = channel.pipeline.syncOperations
