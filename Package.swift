@@ -295,7 +295,7 @@ let package = Package(
         .testTarget(
             name: "NereidJobsTests",
             dependencies: [
-                "TestSupport",
+                "TestSupport", "CHiredis",
                 "NereidJobs", "NereidModels", "NereidVision", "NereidImaging", "NereidInference",
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "Logging", package: "swift-log"),

@@ -43,6 +43,15 @@ struct AnswerMessage: Codable, Sendable {
         self = try JSONDecoder().decode(Self.self, from: Data(buffer: json))
     }
 
+    /// What a worker, of any language, has stored; what is no answer reads as one that says so.
+    init(stored bytes: ByteBuffer) {
+        do {
+            try self.init(json: bytes)
+        } catch {
+            self.init(.failed("its answer is not the JSON of docs/queue.md: \(error)"))
+        }
+    }
+
     /// The answer.
     ///
     /// - Throws: the error that the worker answered with, or ``JobError/workerFailed(model:reason:)`` when what it sent makes no

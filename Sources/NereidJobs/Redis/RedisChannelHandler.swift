@@ -5,7 +5,7 @@ import NIOCore
 
 /// A command on its way, with who waits for the reply.
 struct RedisRequest: Sendable {
-    let command: ByteBuffer
+    let command: RedisCommand
     let promise: EventLoopPromise<RedisReply>
     /// How long the reply may take.
     let patience: TimeAmount
@@ -49,19 +49,26 @@ final class RedisChannelHandler: ChannelDuplexHandler {
 
     private func greet(_ context: ChannelHandlerContext) {
         state.connected(greetings: greeting.count)
-        do {
-            for command in greeting { context.write(wrapOutboundOut(try command.formatted()), promise: nil) }
-            context.flush()
-        } catch {
-            fail(error, context)
-        }
+        for command in greeting { write(command, context) }
+        context.flush()
+    }
+
+    private func write(
+        _ command: RedisCommand,
+        _ context: ChannelHandlerContext,
+        promise: EventLoopPromise<Void>? = nil
+    ) {
+        var pieces = command.pieces
+        let last = pieces.removeLast()
+        for piece in pieces { context.write(wrapOutboundOut(piece), promise: nil) }
+        context.write(wrapOutboundOut(last), promise: promise)
     }
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
         let request = unwrapOutboundIn(data)
         switch state.submit(request, deadline: .now() + request.patience) {
         case .write:
-            context.write(wrapOutboundOut(request.command), promise: promise)
+            write(request.command, context, promise: promise)
             setAlarm(context)
         case .refuse(let error):
             request.promise.fail(reason ?? error)

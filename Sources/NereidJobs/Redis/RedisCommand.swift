@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Nereid: a vision model server.
 
-import CHiredis
 import NIOCore
 
-/// A command with its arguments, one behind the other in one piece of memory.
+/// A command: its words, as they will go over the wire.
 struct RedisCommand: Sendable, Hashable {
-    private var bytes = ByteBuffer()
-    private var lengths: [Int] = []
+    private var arguments: [Argument]
 
     /// Makes a command of its words.
     init(_ words: Argument...) {
@@ -16,7 +14,7 @@ struct RedisCommand: Sendable, Hashable {
 
     /// Makes a command of its words.
     init(_ words: [Argument]) {
-        for word in words { append(word) }
+        arguments = words
     }
 
     /// A word of a command.
@@ -32,36 +30,55 @@ struct RedisCommand: Sendable, Hashable {
     }
 
     mutating func append(_ word: Argument) {
-        let length =
-            switch word {
-            case .text(let text): bytes.writeString(text)
-            case .integer(let number): bytes.writeString(String(number))
-            case .bytes(let buffer): bytes.writeImmutableBuffer(buffer)
-            }
-        lengths.append(length)
+        arguments.append(word)
     }
 
     /// The words as text, for tests and messages; they may hold a password.
     var words: [String] {
-        var rest = bytes
-        return lengths.map { rest.readString(length: $0) ?? "" }
+        arguments.map { argument in
+            switch argument {
+            case .text(let text): text
+            case .integer(let number): String(number)
+            case .bytes(let bytes): String(buffer: bytes)
+            }
+        }
     }
 
-    /// The command as it goes over the wire.
+    /// Words that are bytes, and more than this, are sent from where they are, not copied.
+    static let mostCopiedBytes = 16 << 10
+
+    /// The command as it goes over the wire: an array of bulk strings (https://redis.io/docs/latest/develop/reference/protocol-spec/),
+    /// in pieces to be sent one behind the other.
     ///
-    /// - Throws: ``RedisError/refused(_:)`` when there is no memory for it.
-    func formatted() throws(RedisError) -> ByteBuffer {
-        var formatted: UnsafeMutablePointer<CChar>?
-        let length = bytes.withUnsafeReadableBytes { memory in
-            var position = 0
-            var words = lengths.map { length -> UnsafePointer<CChar>? in
-                defer { position += length }
-                return memory.baseAddress.map { ($0 + position).assumingMemoryBound(to: CChar.self) }
+    /// Written here and not by hiredis' formatter, which would copy each picture twice; a test holds the two to the same bytes.
+    var pieces: [ByteBuffer] {
+        var pieces: [ByteBuffer] = []
+        var piece = ByteBuffer(string: "*\(arguments.count)\r\n")
+        for argument in arguments {
+            switch argument {
+            case .text(let text):
+                piece.writeWord(text)
+            case .integer(let number):
+                piece.writeWord(String(number))
+            case .bytes(let bytes):
+                piece.writeString("$\(bytes.readableBytes)\r\n")
+                if bytes.readableBytes > Self.mostCopiedBytes {
+                    pieces += [piece, bytes]
+                    piece = ByteBuffer()
+                } else {
+                    piece.writeImmutableBuffer(bytes)
+                }
+                piece.writeString("\r\n")
             }
-            return redisFormatCommandArgv(&formatted, CInt(words.count), &words, lengths)
         }
-        guard length >= 0, let formatted else { throw .refused("there is no memory for a command") }
-        defer { redisFreeCommand(formatted) }
-        return ByteBuffer(bytes: UnsafeRawBufferPointer(start: formatted, count: Int(length)))
+        return pieces + [piece]
+    }
+}
+
+extension ByteBuffer {
+    fileprivate mutating func writeWord(_ text: String) {
+        writeString("$\(text.utf8.count)\r\n")
+        writeString(text)
+        writeString("\r\n")
     }
 }

@@ -86,18 +86,15 @@ struct RedisConnection: Sendable {
         return commands
     }
 
-    /// Sends commands in one go and waits for all their replies, which may be errors each.
+    /// Sends commands in one go, at once, and waits for nothing.
     ///
     /// - Parameter blocking: how long Redis itself may hold back a reply, for commands that wait for something.
-    /// - Throws: ``RedisError`` when the connection ends before the last reply is there.
-    func send(_ commands: [RedisCommand], blocking: Duration = .zero) async throws -> [RedisReply] {
+    /// - Returns: all their replies, which may be errors each, or a ``RedisError`` when the connection ends before the last is there.
+    ///   What is done with the future's value runs on the connection's thread, which must not be blocked.
+    func start(_ commands: [RedisCommand], blocking: Duration = .zero) -> EventLoopFuture<[RedisReply]> {
         let patience = Self.patience + TimeAmount(blocking)
-        let requests = try commands.map {
-            RedisRequest(
-                command: try $0.formatted(),
-                promise: channel.eventLoop.makePromise(),
-                patience: patience
-            )
+        let requests = commands.map {
+            RedisRequest(command: $0, promise: channel.eventLoop.makePromise(), patience: patience)
         }
         for request in requests {
             channel.write(request).whenFailure { error in
@@ -105,18 +102,15 @@ struct RedisConnection: Sendable {
             }
         }
         channel.flush()
-        var replies: [RedisReply] = []
-        replies.reserveCapacity(requests.count)
-        var failure: (any Error)?
-        for request in requests {
-            do {
-                replies.append(try await request.promise.futureResult.get())
-            } catch {
-                failure = failure ?? error
-            }
-        }
-        if let failure { throw failure }
-        return replies
+        return EventLoopFuture.whenAllSucceed(requests.map(\.promise.futureResult), on: channel.eventLoop)
+    }
+
+    /// Sends commands in one go and waits for all their replies, which may be errors each.
+    ///
+    /// - Parameter blocking: how long Redis itself may hold back a reply, for commands that wait for something.
+    /// - Throws: ``RedisError`` when the connection ends before the last reply is there.
+    func send(_ commands: [RedisCommand], blocking: Duration = .zero) async throws -> [RedisReply] {
+        try await start(commands, blocking: blocking).get()
     }
 
     /// Sends a command and waits for its reply.

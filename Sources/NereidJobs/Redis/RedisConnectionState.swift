@@ -54,7 +54,10 @@ struct RedisConnectionState<Waiter, Instant: Comparable> {
         case .ready:
             pending.append(Pending(waiter: waiter, deadline: deadline))
             return .write
-        case .connecting, .greeting, .leaving, .closed:
+        case .closed:
+            // Who looked whether it stands did so just before its end.
+            return .refuse(.connectionLost(reason: "it had just ended"))
+        case .connecting, .greeting, .leaving:
             return .refuse(.closed)
         }
     }

@@ -233,7 +233,7 @@ private struct KeptAnswer {
 
     func result(named name: String?, model: String) -> BulkResult {
         let outcome = Result { () throws -> JobAnswer in
-            let message = (try? AnswerMessage(json: json)) ?? AnswerMessage(.failed("its answer is no JSON"))
+            let message = AnswerMessage(stored: json)
             return try message.answer(from: model)
         }
         return BulkResult(sequence: sequence, picture: picture, name: name, outcome: outcome)

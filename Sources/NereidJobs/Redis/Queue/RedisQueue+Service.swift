@@ -89,16 +89,10 @@ extension RedisQueue {
     }
 
     private func deliver(_ values: [String: RedisReply]) {
-        let result = values["answer"]?.bytes.map { bytes in Result { try AnswerMessage(json: bytes) } }
-        guard let job = values["job"]?.text, let result else {
+        guard let job = values["job"]?.text, let answer = values["answer"]?.bytes else {
             return logger.warning("an answer without a job or without an answer is left aside")
         }
-        waiters.answer(
-            job,
-            result.flatMapError { error in
-                .success(AnswerMessage(.failed("its answer is not the JSON of docs/queue.md: \(error)")))
-            }
-        )
+        waiters.answer(job, .success(AnswerMessage(stored: answer)))
     }
 
     private func followWorkers() async {

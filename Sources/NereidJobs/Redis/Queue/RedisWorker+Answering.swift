@@ -32,42 +32,29 @@ extension RedisWorker {
         let waited: Duration
     }
 
-    /// Fetches pictures. Jobs that can't be begun are answered at once.
+    /// Fetches the pictures that have not come along. Jobs that can't be begun are answered at once.
     private func prepare(_ jobs: [DeliveredJob], for model: ServedModel) async throws -> [ReadyJob] {
-        var entries: [(DeliveredJob, JobEntry)] = []
-        for job in jobs {
-            do throws(MalformedEntry) {
-                entries.append((job, try JobEntry(fields: job.fields)))
-            } catch {
-                await bury(job, because: .workerFailed(model: model.name, reason: "\(error)"))
-            }
+        var jobs = jobs
+        if jobs.contains(where: { $0.particulars == nil }) {
+            jobs = jobs.knowing(try await client.send(jobs.questions))
         }
-        guard !entries.isEmpty else { return [] }
-        let questions = entries.flatMap { _, entry in
-            (entry.record.map { [RedisCommand("EXISTS", .text($0))] } ?? [])
-                + (entry.pictureKey.map { [RedisCommand("GET", .text($0))] } ?? [])
-        }
-        // Redis' own clock counts: those of gateways and workers need not agree.
-        var replies = try await client.send([RedisCommand("TIME")] + questions)[...]
-        let now = replies.removeFirst().elements?.compactMap(\.integer) ?? []
         var ready: [ReadyJob] = []
-        for (delivery, entry) in entries {
-            let isWanted = entry.record == nil || replies.removeFirst() != .integer(0)
-            let picture: ByteBuffer?
-            switch entry.picture {
-            case .inline(let bytes): picture = bytes
-            case .key: picture = replies.removeFirst().bytes
+        for delivery in jobs {
+            let entry: JobEntry
+            do {
+                entry = try delivery.entry.get()
+            } catch {
+                await bury(delivery, because: .workerFailed(model: model.name, reason: "\(error)"))
+                continue
             }
-            let waited =
-                now.count == 2
-                ? delivery.added.map { waiting(since: $0, seconds: now[0], microseconds: now[1]) } ?? .zero : .zero
-            let left = entry.timeout.map { $0 - waited }
-            if !isWanted {
+            guard let particulars = delivery.particulars else { continue }
+            let left = entry.timeout.map { $0 - particulars.waited }
+            if !particulars.isWanted {
                 // Its bulk job was deleted: storing an answer only removes it.
                 await store(.failure(CancellationError()), to: delivery, entry: entry)
             } else if let left, left <= .zero {
                 await giveUpLate(delivery, entry, of: model.name)
-            } else if let picture {
+            } else if let picture = particulars.picture {
                 let work = Job(
                     id: entry.request,
                     model: model,
@@ -76,7 +63,7 @@ extension RedisWorker {
                     deadline: .now + (left ?? settings.bulkPatience),
                     lane: delivery.stream.lane
                 )
-                ready.append(ReadyJob(delivery: delivery, entry: entry, job: work, waited: waited))
+                ready.append(ReadyJob(delivery: delivery, entry: entry, job: work, waited: particulars.waited))
             } else {
                 let reason = "its picture is not in Redis any more"
                 await store(
@@ -98,11 +85,6 @@ extension RedisWorker {
             let error = JobError.deadlinePassed(model: model, hadBegun: false)
             await store(.failure(error), to: delivery, entry: entry)
         }
-    }
-
-    private func waiting(since added: Int, seconds: Int, microseconds: Int) -> Duration {
-        let now = Duration.seconds(seconds) + .microseconds(microseconds)
-        return max(.zero, now - .milliseconds(added))
     }
 
     /// Stores an answer; tries again while Redis can't be reached, for as long as somebody may wait for it.
@@ -140,7 +122,7 @@ extension RedisWorker {
 
     /// Moves a job to the dead letters, and tells its requester.
     func bury(_ job: DeliveredJob, because error: JobError) async {
-        let entry = (try? JobEntry(fields: job.fields)) ?? JobEntry(unreadable: job)
+        let entry = (try? job.entry.get()) ?? JobEntry(unreadable: job)
         logger.error(
             "a job is given up",
             metadata: [

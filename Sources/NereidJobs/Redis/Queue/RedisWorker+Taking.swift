@@ -3,24 +3,6 @@
 
 import NereidModels
 
-/// An entry of a stream in the hands of a worker.
-struct DeliveredJob: Sendable {
-    let stream: JobStream
-    let id: String
-    let fields: [RedisReply]
-    /// How many workers have ended while they had it.
-    var losses = 0
-
-    /// `nil` when it is not there any more.
-    init?(_ reply: RedisReply, of stream: JobStream) {
-        guard let entry = StreamEntry(reply) else { return nil }
-        (self.stream, id, fields) = (stream, entry.id, entry.fields)
-    }
-
-    /// When it was added, by Redis' clock, in milliseconds since 1970.
-    var added: Int? { id.split(separator: "-").first.flatMap { Int($0) } }
-}
-
 extension RedisWorker {
     /// One hand's life: it waits for jobs of a model, and runs them.
     func takeJobs(of name: String) async {
@@ -85,6 +67,7 @@ extension RedisWorker {
         return jobs
     }
 
+    /// Jobs with the particulars of those that are run next.
     private func read(
         _ lanes: [Lane],
         of model: ServedModel,
@@ -98,12 +81,27 @@ extension RedisWorker {
                 "XREADGROUP", "GROUP", .text(QueueKeys.group), .text(name), "COUNT",
                 .integer(max(1, model.vision.maxBatch)),
             ] + wait + ["STREAMS"] + streams.map { .text(keys.jobs($0)) } + streams.map { _ in ">" }
-        let reply = try await connection.send([RedisCommand(words)], blocking: waits ? settings.longestRead : .zero)[0]
+        let patience = waits ? settings.longestRead : .zero
+        let (reply, jobs) = try await connection.start([RedisCommand(words)], blocking: patience).flatMap { replies in
+            let jobs = self.jobs(in: replies[0], of: streams)
+            let interactive = jobs.filter { $0.stream.lane == .interactive }
+            let bulk = jobs.filter { $0.stream.lane == .bulk }
+            let (first, later) = interactive.isEmpty ? (bulk, []) : (interactive, bulk)
+            // Asked here, on the connection's own thread: another one would have to wake first, which takes time.
+            return connection.start(first.isEmpty ? [] : first.questions).map { answers in
+                (replies[0], first.knowing(answers) + later)
+            }
+        }.get()
         if isWithoutGroup(reply) {
             for stream in streams { try await makeGroup(of: stream) }
             return []
         }
-        return (try reply.orThrow().elements ?? []).flatMap { part -> [DeliveredJob] in
+        _ = try reply.orThrow()
+        return jobs
+    }
+
+    private func jobs(in reply: RedisReply, of streams: [JobStream]) -> [DeliveredJob] {
+        (reply.elements ?? []).flatMap { part -> [DeliveredJob] in
             guard let parts = part.elements, parts.count == 2, let key = parts[0].text,
                 let stream = streams.first(where: { keys.jobs($0) == key })
             else { return [] }

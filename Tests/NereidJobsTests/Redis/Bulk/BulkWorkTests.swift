@@ -188,7 +188,7 @@ struct BulkWorkTests {
             try await store.accept(try Store.order(300)).job, try await store.accept(try Store.order(2)).job
         )
         engine.gate.close()
-        let worker = try RedisQueueTests.worker(server, model)
+        let worker = try RedisQueueTests.worker(server, model, claimAfter: .seconds(30))
         try await RedisQueueTests.running([worker]) {
             var arrivals = engine.gate.batches.makeAsyncIterator()
             for _ in 0..<2 { _ = await arrivals.next() }

@@ -389,7 +389,7 @@ struct RedisJobStoreTests {
         try await RedisQueueTests.running([try RedisQueueTests.worker(server, model)]) {
             _ = try await Self.finished(job.id, in: stores[0])
         }
-        let notice = try #require(try await stores[1].dueNotice(lease: .milliseconds(100)))
+        let notice = try #require(try await stores[1].dueNotice(lease: .seconds(1)))
         #expect(notice.url == "https://reef.example/done" && notice.attempts == 0)
         #expect(notice.job == (try await stores[0].job(job.id)))
         #expect(try await stores[0].dueNotice(lease: .seconds(9)) == nil)

@@ -33,8 +33,15 @@ struct RedisQueueTests {
         )
     }
 
-    static func worker(_ server: RedisServer, _ models: ServedModel...) throws -> RedisWorker {
-        RedisWorker(
+    /// - Parameter claimAfter: where a job that is taken over only because this machine is busy must not count.
+    static func worker(
+        _ server: RedisServer,
+        _ models: ServedModel...,
+        claimAfter: Duration = settings.claimAfter
+    ) throws -> RedisWorker {
+        var settings = settings
+        settings.claimAfter = claimAfter
+        return RedisWorker(
             try server.address(),
             worker: Worker(imaging: Fixtures.imaging),
             models: { models },
