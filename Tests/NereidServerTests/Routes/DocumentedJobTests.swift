@@ -4,6 +4,7 @@
 import Foundation
 import HummingbirdTesting
 import NIOCore
+import NereidImaging
 import NereidJobs
 import NereidVision
 import ServiceLifecycle
@@ -34,15 +35,16 @@ struct DocumentedJobTests {
         let store = StubJobStore()
         try await TestServer(jobs: store).test { client in
             let picture = try TestPicture.blocks()
-            let zip = try Zip().file("dive7/scene.png", picture).file("dive7/b.png", picture).file("notes.txt", "x")
+            let zip = try Zip().file("dive7/b.png", picture).file("dive7/scene.png", picture).file("notes.txt", "x")
                 .bytes
             try await client.execute(uri: JobRouteTests.path, method: .post, body: zip) {
                 #expect($0.json.keys == shown[0].keys)
                 #expect($0.json.pictures.keys == shown[0].pictures.keys)
             }
             let detection = Detection(box: Box(x1: 1, y1: 2, x2: 3, y2: 4), score: 1, classID: 2, label: "blue")
+            await store.answer("job-1", .failure(ImagingError.notAPicture))
             await store.answer("job-1", .success(.detections([detection])))
-            try await client.execute(uri: "/v1/jobs/job-1?after=0&limit=1", method: .get) {
+            try await client.execute(uri: "/v1/jobs/job-1?after=1&limit=1", method: .get) {
                 #expect($0.json.keys == shown[1].keys)
                 #expect($0.json.state == shown[1].state)
                 let (result, example) = ($0.json.results[0], shown[1].results[0])

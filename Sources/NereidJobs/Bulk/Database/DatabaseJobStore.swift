@@ -116,27 +116,22 @@ public final class DatabaseJobStore: BulkJobStore {
 
     /// Jobs, the newest first; see ``BulkJobStore/jobs(before:limit:)``.
     ///
-    /// - Throws: ``BulkError/notFound(id:)`` when the job is gone before which to begin, since its place is not known then.
+    /// A job that is gone still has its place: ids begin with the time.
     public func jobs(before: String?, limit: Int) async throws -> [BulkJob] {
         let now = now
         return try await read { database in
-            var end = Int64.max
-            if let before {
-                guard
-                    let number = try Int64.fetchOne(
-                        database,
-                        sql: "SELECT number FROM job WHERE id = ?",
-                        arguments: [before]
-                    )
-                else { throw BulkError.notFound(id: before) }
-                end = number
-            }
-            return try Row.fetchAll(
+            try Row.fetchAll(
                 database,
                 sql: """
-                    SELECT * FROM job WHERE number < ? AND (expires IS NULL OR expires > ?) ORDER BY number DESC LIMIT ?
+                    SELECT * FROM job
+                    WHERE (:before IS NULL OR number < COALESCE(
+                        (SELECT number FROM job WHERE id = :before),
+                        (SELECT MAX(number) + 1 FROM job WHERE id < :before),
+                        0
+                    )) AND (expires IS NULL OR expires > :now)
+                    ORDER BY number DESC LIMIT :limit
                     """,
-                arguments: [end, now, max(0, limit)]
+                arguments: ["before": before, "now": now, "limit": max(0, limit)]
             ).map(BulkJob.init)
         }
     }
