@@ -7,6 +7,8 @@ public enum BulkError: Error, Sendable, Equatable, CustomStringConvertible {
     case notFound(id: String)
     /// So many bytes of pictures wait already.
     case full(limit: String, setting: String)
+    /// The order alone has more bytes of pictures than may ever wait.
+    case tooLarge(bytes: Int, limit: Int)
     /// The key was used for another order.
     case keyReused(key: String)
     /// Jobs are not kept here, or where they are kept can't be used.
@@ -20,6 +22,9 @@ public enum BulkError: Error, Sendable, Equatable, CustomStringConvertible {
         case .full(let limit, let setting):
             "the jobs that wait hold as many pictures as they may (\(limit); setting \(setting)). "
                 + "Try again after the time in Retry-After"
+        case .tooLarge(let bytes, let limit):
+            "the pictures of this order are \(bytes) bytes, and no more than \(limit) may wait at all (setting job_bytes). "
+                + "Order them in parts"
         case .keyReused(let key):
             "the Idempotency-Key ‘\(key)’ was used for another order; give each order a key of its own"
         case .unavailable(let reason):

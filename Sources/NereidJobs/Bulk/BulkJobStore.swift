@@ -11,7 +11,7 @@ public protocol BulkJobStore: Sendable {
     /// at this moment.
     ///
     /// - Returns: the job, and whether it is new: a repeated ``BulkOrder/idempotencyKey`` finds the job that it made.
-    /// - Throws: ``BulkError/full(limit:setting:)``, ``BulkError/keyReused(key:)``.
+    /// - Throws: ``BulkError/full(limit:setting:)``, ``BulkError/tooLarge(bytes:limit:)``, ``BulkError/keyReused(key:)``.
     func accept(_ order: BulkOrder) async throws -> (job: BulkJob, isNew: Bool)
 
     /// A job as it stands; `nil` when there is none, or none any more.

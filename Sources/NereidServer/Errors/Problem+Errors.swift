@@ -181,6 +181,8 @@ extension Problem {
                 detail: error.description,
                 retryAfter: .seconds(5)
             )
+        case .tooLarge:
+            self.init(status: .contentTooLarge, code: .uploadTooLarge, detail: error.description)
         case .keyReused:
             self.init(status: .unprocessableContent, code: .idempotencyKeyReused, detail: error.description)
         case .unavailable:

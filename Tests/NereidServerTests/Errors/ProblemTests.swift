@@ -128,6 +128,12 @@ struct ProblemTests {
             retryAfter: "5"
         ),
         Sample(
+            error: BulkError.tooLarge(bytes: 12, limit: 9),
+            status: 413,
+            code: .uploadTooLarge,
+            words: ["12 bytes", "no more than 9", "job_bytes", "in parts"]
+        ),
+        Sample(
             error: BulkError.keyReused(key: "k"),
             status: 422,
             code: .idempotencyKeyReused,

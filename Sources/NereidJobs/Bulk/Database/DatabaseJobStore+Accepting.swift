@@ -43,14 +43,12 @@ extension DatabaseJobStore {
     }
 
     private static func checkSpace(for order: BulkOrder, _ limits: BulkLimits, in database: Database) throws {
-        let waiting = try Int.fetchOne(database, sql: "SELECT SUM(waitingBytes) FROM job WHERE finished IS NULL") ?? 0
         let bytes = order.byteCount
-        guard bytes > limits.bytes - waiting else { return }
-        let limit = "at most \(limits.bytes) bytes may wait"
-        throw BulkError.full(
-            limit: bytes > limits.bytes ? "\(limit), and this order alone has \(bytes)" : limit,
-            setting: "job_bytes"
-        )
+        guard bytes <= limits.bytes else { throw BulkError.tooLarge(bytes: bytes, limit: limits.bytes) }
+        let waiting = try Int.fetchOne(database, sql: "SELECT SUM(waitingBytes) FROM job WHERE finished IS NULL") ?? 0
+        guard bytes <= limits.bytes - waiting else {
+            throw BulkError.full(limit: "at most \(limits.bytes) bytes of pictures may wait", setting: "job_bytes")
+        }
     }
 
     private static func insert(

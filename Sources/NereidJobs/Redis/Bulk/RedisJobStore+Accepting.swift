@@ -18,6 +18,9 @@ extension RedisJobStore {
         else { throw BulkError.unavailable(reason: "Redis replied to a script with something else") }
         if let job = try await job(of: known, for: order, fingerprint) { return (job, false) }
         // What has no room need not be sent.
+        guard order.byteCount <= limits.bytes else {
+            throw BulkError.tooLarge(bytes: order.byteCount, limit: limits.bytes)
+        }
         guard held <= limits.bytes, order.byteCount <= limits.bytes - held else { throw isFull }
         let id = BulkID.make(at: created)
         do {

@@ -100,7 +100,7 @@ struct AcceptingTests {
         let store = try await fixture.open(BulkLimits(bytes: 30))
         // Nine bytes each.
         let id = try await store.accept(.small(2)).job.id
-        let full = BulkError.full(limit: "at most 30 bytes may wait", setting: "job_bytes")
+        let full = BulkError.full(limit: "at most 30 bytes of pictures may wait", setting: "job_bytes")
         await #expect(throws: full) { try await store.accept(.small(2)) }
         _ = try await store.accept(.small(1))
         await #expect(throws: full) { try await store.accept(.small(1)) }
@@ -109,8 +109,7 @@ struct AcceptingTests {
         await #expect(throws: full) { try await store.accept(.small(1)) }
         _ = try await store.remove(id)
         _ = try await store.accept(.small(1))
-        let limit = "at most 30 bytes may wait, and this order alone has 36"
-        await #expect(throws: BulkError.full(limit: limit, setting: "job_bytes")) { try await store.accept(.small(4)) }
+        await #expect(throws: BulkError.tooLarge(bytes: 36, limit: 30)) { try await store.accept(.small(4)) }
         #expect(full.description.contains("setting job_bytes"))
     }
 

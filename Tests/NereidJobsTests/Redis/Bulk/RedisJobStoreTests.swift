@@ -223,6 +223,10 @@ struct RedisJobStoreTests {
         #expect(try await store.remove(first.id))
         #expect(try await store.accept(order("two", 60_000)).isNew)
         #expect(expected.description.contains("job_bytes"))
+        // What has no room even in an empty queue will never have.
+        await #expect(throws: BulkError.tooLarge(bytes: 100_001, limit: 100_000)) {
+            try await store.accept(order("one", 100_001))
+        }
 
         let wide = try Self.store(server)
         defer { wide.shutDown() }
