@@ -33,9 +33,11 @@ extension RedisQueueTests {
                 #expect(model.workers.map(\.worker) == [first.name])
                 #expect(model.workers.map(\.host) == ["reef"] && model.workers.map(\.device) == ["cpu"])
                 try await Self.running([second]) {
-                    try await Self.until { queue.catalogue.models.map(\.name) == ["blocks-v8", "slow"] }
-                    let workers = try queue.catalogue.model(named: "blocks-v8").workers.map(\.worker)
-                    #expect(workers == [first.name, second.name].sorted())
+                    try await Self.until {
+                        try queue.catalogue.models.map(\.name) == ["blocks-v8", "slow"]
+                            && queue.catalogue.model(named: "blocks-v8").workers.map(\.worker)
+                                == [first.name, second.name].sorted()
+                    }
                 }
                 try await Self.until { queue.catalogue.models.map(\.name) == ["blocks-v8"] }
             }
@@ -50,7 +52,7 @@ extension RedisQueueTests {
             )
             _ = try await client.send([
                 RedisCommand("SADD", "nereid:workers", "w"),
-                RedisCommand("SET", "nereid:worker:w", .bytes(try said.json()), "PX", 300),
+                RedisCommand("SET", "nereid:worker:w", .bytes(try said.json()), "PX", 2000),
             ])
             try await Self.until { queue.catalogue.models.map(\.name) == ["reef"] }
             try await Self.until { queue.catalogue.models.isEmpty }
