@@ -61,4 +61,15 @@ public struct BulkLimits: Sendable, Hashable {
         self.bytes = bytes
         self.life = life
     }
+
+    /// Whether there is room for an order beside the bytes that wait already.
+    ///
+    /// - Throws: ``BulkError/tooLarge(bytes:limit:)``, ``BulkError/full(limit:setting:)``.
+    func checkRoom(for order: BulkOrder, beside waiting: Int) throws(BulkError) {
+        guard order.byteCount <= bytes else { throw .tooLarge(bytes: order.byteCount, limit: bytes) }
+        guard order.byteCount <= bytes - waiting else { throw isFull }
+    }
+
+    /// Why an order is refused that has no room now.
+    var isFull: BulkError { .full(limit: "at most \(bytes) bytes of pictures may wait", setting: "job_bytes") }
 }

@@ -15,7 +15,8 @@ extension DatabaseJobStore {
             if let key = order.idempotencyKey, let known = try Self.job(of: key, digest, at: now, in: database) {
                 return Acceptance(job: known, isNew: false)
             }
-            try Self.checkSpace(for: order, limits, in: database)
+            let waiting = "SELECT SUM(waitingBytes) FROM job WHERE finished IS NULL"
+            try limits.checkRoom(for: order, beside: Int.fetchOne(database, sql: waiting) ?? 0)
             let id = BulkID.make(at: now)
             try Self.insert(order, as: id, digest, at: now, in: database)
             if order.pictures.isEmpty { try Self.finishIfDone(id, at: now, limits, in: database) }
@@ -40,15 +41,6 @@ extension DatabaseJobStore {
         else { return nil }
         guard row["digest"] == digest else { throw BulkError.keyReused(key: key) }
         return BulkJob(row)
-    }
-
-    private static func checkSpace(for order: BulkOrder, _ limits: BulkLimits, in database: Database) throws {
-        let bytes = order.byteCount
-        guard bytes <= limits.bytes else { throw BulkError.tooLarge(bytes: bytes, limit: limits.bytes) }
-        let waiting = try Int.fetchOne(database, sql: "SELECT SUM(waitingBytes) FROM job WHERE finished IS NULL") ?? 0
-        guard bytes <= limits.bytes - waiting else {
-            throw BulkError.full(limit: "at most \(limits.bytes) bytes of pictures may wait", setting: "job_bytes")
-        }
     }
 
     private static func insert(

@@ -18,10 +18,7 @@ extension RedisJobStore {
         else { throw BulkError.unavailable(reason: "Redis replied to a script with something else") }
         if let job = try await job(of: known, for: order, fingerprint) { return (job, false) }
         // What has no room need not be sent.
-        guard order.byteCount <= limits.bytes else {
-            throw BulkError.tooLarge(bytes: order.byteCount, limit: limits.bytes)
-        }
-        guard held <= limits.bytes, order.byteCount <= limits.bytes - held else { throw isFull }
+        try limits.checkRoom(for: order, beside: held)
         let id = BulkID.make(at: created)
         do {
             try await stage(order, as: id)
@@ -54,17 +51,13 @@ extension RedisJobStore {
             return (job, false)
         case "full":
             await unstage(order, as: id)
-            throw isFull
+            throw limits.isFull
         default:
             await unstage(order, as: id)
             throw BulkError.unavailable(
                 reason: "its pictures were gone from Redis before all of them were there. Send it again"
             )
         }
-    }
-
-    private var isFull: BulkError {
-        .full(limit: "at most \(limits.bytes) bytes of pictures may wait", setting: "job_bytes")
     }
 
     /// The job that an Idempotency-Key has made; `nil` when it has made none, or none that is still kept.

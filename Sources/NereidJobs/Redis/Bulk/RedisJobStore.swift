@@ -232,10 +232,7 @@ private struct KeptAnswer {
     }
 
     func result(named name: String?, model: String) -> BulkResult {
-        let outcome = Result { () throws -> JobAnswer in
-            let message = AnswerMessage(stored: json)
-            return try message.answer(from: model)
-        }
+        let outcome = Result { try AnswerMessage(stored: json).answer(from: model) }
         return BulkResult(sequence: sequence, picture: picture, name: name, outcome: outcome)
     }
 }
