@@ -5,7 +5,8 @@ import NIOCore
 
 /// A command on its way, with who waits for the reply.
 struct RedisRequest: Sendable {
-    let command: RedisCommand
+    /// The command in pieces, never none.
+    let pieces: [ByteBuffer]
     let promise: EventLoopPromise<RedisReply>
     /// How long the reply may take.
     let patience: TimeAmount
@@ -49,26 +50,24 @@ final class RedisChannelHandler: ChannelDuplexHandler {
 
     private func greet(_ context: ChannelHandlerContext) {
         state.connected(greetings: greeting.count)
-        for command in greeting { write(command, context) }
+        for command in greeting { write(command.pieces, context) }
         context.flush()
     }
 
     private func write(
-        _ command: RedisCommand,
+        _ pieces: [ByteBuffer],
         _ context: ChannelHandlerContext,
         promise: EventLoopPromise<Void>? = nil
     ) {
-        var pieces = command.pieces
-        let last = pieces.removeLast()
-        for piece in pieces { context.write(wrapOutboundOut(piece), promise: nil) }
-        context.write(wrapOutboundOut(last), promise: promise)
+        for piece in pieces.dropLast() { context.write(wrapOutboundOut(piece), promise: nil) }
+        context.write(wrapOutboundOut(pieces[pieces.count - 1]), promise: promise)
     }
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
         let request = unwrapOutboundIn(data)
         switch state.submit(request, deadline: .now() + request.patience) {
         case .write:
-            write(request.command, context, promise: promise)
+            write(request.pieces, context, promise: promise)
             setAlarm(context)
         case .refuse(let error):
             request.promise.fail(reason ?? error)

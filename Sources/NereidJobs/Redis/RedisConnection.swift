@@ -94,7 +94,7 @@ struct RedisConnection: Sendable {
     func start(_ commands: [RedisCommand], blocking: Duration = .zero) -> EventLoopFuture<[RedisReply]> {
         let patience = Self.patience + TimeAmount(blocking)
         let requests = commands.map {
-            RedisRequest(command: $0, promise: channel.eventLoop.makePromise(), patience: patience)
+            RedisRequest(pieces: $0.pieces, promise: channel.eventLoop.makePromise(), patience: patience)
         }
         for request in requests {
             channel.write(request).whenFailure { error in

@@ -11,7 +11,7 @@ struct DeliveredJob: Sendable {
     let entry: Result<JobEntry, MalformedEntry>
     /// How many workers have ended while they had it.
     var losses = 0
-    /// `nil` until Redis has been asked for them, and for an entry that is no job.
+    /// `nil` until Redis has been asked for them; an entry that is no job has none.
     var particulars: Particulars?
 
     /// What a worker has to know to begin a job.
@@ -33,9 +33,10 @@ struct DeliveredJob: Sendable {
 }
 
 extension [DeliveredJob] {
-    /// What brings the ``DeliveredJob/particulars`` of all; the replies go to ``knowing(_:)``.
+    /// What brings the ``DeliveredJob/particulars`` of all; the replies go to ``knowing(_:)``. Nothing when none is a job.
     var questions: [RedisCommand] {
-        [RedisCommand("TIME")] + compactMap { try? $0.entry.get() }.flatMap(\.questions)
+        let entries = compactMap { try? $0.entry.get() }
+        return entries.isEmpty ? [] : [RedisCommand("TIME")] + entries.flatMap(\.questions)
     }
 
     /// The jobs with what Redis has replied to ``questions``.

@@ -35,9 +35,8 @@ extension RedisWorker {
     /// Fetches the pictures that have not come along. Jobs that can't be begun are answered at once.
     private func prepare(_ jobs: [DeliveredJob], for model: ServedModel) async throws -> [ReadyJob] {
         var jobs = jobs
-        if jobs.contains(where: { $0.particulars == nil }) {
-            jobs = jobs.knowing(try await client.send(jobs.questions))
-        }
+        // Those of one batch were asked for together, or none was.
+        if jobs.allSatisfy({ $0.particulars == nil }) { jobs = jobs.knowing(try await client.send(jobs.questions)) }
         var ready: [ReadyJob] = []
         for delivery in jobs {
             let entry: JobEntry

@@ -88,7 +88,7 @@ extension RedisWorker {
             let bulk = jobs.filter { $0.stream.lane == .bulk }
             let (first, later) = interactive.isEmpty ? (bulk, []) : (interactive, bulk)
             // Asked here, on the connection's own thread: another one would have to wake first, which takes time.
-            return connection.start(first.isEmpty ? [] : first.questions).map { answers in
+            return connection.start(first.questions).map { answers in
                 (replies[0], first.knowing(answers) + later)
             }
         }.get()
