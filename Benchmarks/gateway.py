@@ -8,7 +8,7 @@
 
 Needs redis-server. One run starts Redis, a server with its queue within the process, and a gateway with one worker, all with
 one-thread instances, and asks the two by turns, one request at a time: what the one takes longer than the other is the
-queue's. Then the gateway is asked by six clients, with one worker and with two, by turns. Prints Markdown; all numbers
+queue's, without the times of decoding, inference and what follows, which the answers name. Then the gateway is asked by six clients, with one worker and with two, by turns. Prints Markdown; all numbers
 are of the same run.
 """
 
@@ -169,22 +169,19 @@ def main():
             rows = {"request": {side: statistics.median(values) for side, values in times.items()}}
             for stage in ("queue_ms", "decode_ms", "inference_ms", "postprocess_ms"):
                 rows[stage] = {side: statistics.median(timing[stage] for timing in values) for side, values in stages.items()}
-            rows["rest (HTTP, answer's way)"] = {
-                side: statistics.median(took - sum(timing.values()) for took, timing in zip(times[side], stages[side]))
-                for side in sides
-            }
+            rest = {side: [took - sum(timing.values()) for took, timing in zip(times[side], stages[side])] for side in sides}
+            rows["rest (HTTP, answer's way)"] = {side: statistics.median(values) for side, values in rest.items()}
             for row, values in rows.items():
                 print(f"| {row} | {values['embedded']:.2f} | {values['Redis']:.2f} | {values['Redis'] - values['embedded']:.2f} |")
             # The model's own work takes tens of milliseconds, and differs by more between two processes than what is measured.
-            outside = {
-                side: [took - sum(timing.values()) + timing["queue_ms"] for took, timing in zip(times[side], stages[side])]
-                for side in sides
-            }
+            outside = {side: [left + timing["queue_ms"] for left, timing in zip(rest[side], stages[side])] for side in sides}
             added = statistics.median(b - a for a, b in zip(outside["embedded"], outside["Redis"]))
             whole = statistics.median(b - a for a, b in zip(times["embedded"], times["Redis"]))
             print(f"\nadded, median of the pairs: {added:.2f} ms beside decoding, inference and what follows; {whole:.2f} ms of all")
             print(f"processor time a request: gateway {spent[gateway]:.2f} ms, Redis {spent[redis]:.2f} ms\n")
 
+            if not arguments.rounds:
+                return
             one, two = [], []
             for _ in range(arguments.rounds):
                 one.append(throughput(gateway.port(), name, picture, arguments.seconds))
@@ -200,8 +197,6 @@ def main():
                     gateway.port(), f"/v1/models/{name}",
                     lambda status, body: status == 200 and len(json.loads(body)["workers"]) == 1,
                 )
-            if not arguments.rounds:
-                return
             ratio = statistics.median(b / a for a, b in zip(one, two))
             print(f"throughput: {statistics.median(one):.1f} images/s with one worker, {statistics.median(two):.1f} with two;")
             print(f"ratio {ratio:.2f} (median of {arguments.rounds} rounds of {arguments.seconds:g} s)")
