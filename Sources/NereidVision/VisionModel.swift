@@ -22,6 +22,8 @@ public final class VisionModel: Sendable {
     public let headReason: String
     /// Its classes.
     public let labels: Labels
+    /// What could not be read of its file, such as the names of its classes, in sentences; empty when all is well.
+    public let warnings: [String]
     /// The thresholds used when a request does not say.
     public let defaults: PredictionDefaults
     /// The session that runs it.
@@ -43,6 +45,7 @@ public final class VisionModel: Sendable {
         headKind: HeadKind,
         head: any Head,
         labels: Labels,
+        warnings: [String],
         configuration: VisionModelConfiguration,
         session: any Session,
         stages: RegionStages?,
@@ -57,6 +60,7 @@ public final class VisionModel: Sendable {
         self.headReason = head.reason
         self.head = head
         self.labels = labels
+        self.warnings = warnings
         var own = head.defaults
         // All that is found at each of several scales may be something.
         own.maxDetections *= max(input.scales.count, 1)
@@ -121,6 +125,7 @@ public final class VisionModel: Sendable {
         imaging: ImagingPool,
         logger: Logger
     ) async throws -> VisionModel {
+        let check = try MetadataCheck(session.graph.metadata, model: name)
         let raw = try RawInput(graph: session.graph, model: name)
         let size = try raw.nominalSize(configuration, model: name)
         let batch = raw.fixedBatch ?? 1
@@ -128,11 +133,11 @@ public final class VisionModel: Sendable {
             raw.layout == .planar ? [batch, 3, size.height, size.width] : [batch, size.height, size.width, 3]
         let outputs = try await session.warmUp(inputShapes: [shape]).outputs
         let metadata = session.graph.metadata
-        let fileLabels = metadata["names"].flatMap(Labels.init(metadata:))
+        let classNames = ClassNames(given: configuration.labels, metadata: metadata)
         let evidence = HeadEvidence(
             outputs: zip(session.graph.outputs, outputs).map { .init(name: $0.name, shape: $1.shape) },
             input: size,
-            labelCount: fileLabels?.count,
+            labelCount: classNames.count,
             task: metadata["task"].flatMap(VisionTask.init) ?? configuration.task,
             metadata: metadata
         )
@@ -150,7 +155,9 @@ public final class VisionModel: Sendable {
                 metadata: ["model": "\(name)", "classes": "\(head.classCount)", "labels": "\(given.count)"]
             )
         }
-        let labels = configuration.labels.map(Labels.init) ?? fileLabels ?? .numbered(head.classCount)
+        let (labels, warning) = classNames.labels(classes: head.classCount)
+        let warnings = check.warnings + (warning.map { [$0] } ?? [])
+        for warning in warnings { logger.warning("\(warning)", metadata: ["model": "\(name)"]) }
         let input = try raw.completed(for: kind, configuration: configuration, model: name)
         let regions = try await RegionStages(
             after: head,
@@ -176,6 +183,7 @@ public final class VisionModel: Sendable {
             headKind: kind,
             head: head,
             labels: labels.renamed(configuration.rename),
+            warnings: warnings,
             configuration: configuration,
             session: session,
             stages: regions,

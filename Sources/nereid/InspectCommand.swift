@@ -51,7 +51,8 @@ struct InspectCommand: AsyncParsableCommand {
                 + "\(vision.input.encoding.channels.rawValue.uppercased())",
             "runs on      \(vision.session.engineName), \(vision.session.device), "
                 + "\(vision.session.instances) × \(vision.session.threads) threads",
-        ] + (served.aliases.isEmpty ? [] : ["aliases      \(served.aliases.joined(separator: ", "))"])
+        ] + vision.warnings.map { "warning      \($0)" }
+            + (served.aliases.isEmpty ? [] : ["aliases      \(served.aliases.joined(separator: ", "))"])
     }
 }
 
