@@ -54,6 +54,7 @@ extension DatabaseJobStore {
         let isSaved = try? await NIOThreadPool.singleton.runIfActive { [database] in
             try? FileManager.default.removeItem(atPath: copy)
             try database.writeWithoutTransaction { try $0.execute(sql: "VACUUM INTO ?", arguments: [copy]) }
+            try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: copy)
             // SQLite removes the log by its name when the last connection ends, which has to be before the copy has that name.
             try database.close()
             try FileManager.default.moveItem(atPath: copy, toPath: path)

@@ -180,6 +180,8 @@ struct DamagedJobsTests {
             while FileIdentity(database) == nil { try await Task.sleep(for: .milliseconds(5)) }
             #expect(try await job(id, in: store)?.pictures == 2)
             #expect(try await store.accept(.small(2, key: "k")).job.id == id)
+            let attributes = try FileManager.default.attributesOfItem(atPath: database)
+            #expect(attributes[.posixPermissions] as? Int == 0o600)
             #expect(store.storage.troubles.isEmpty)
         }
     }
