@@ -134,6 +134,19 @@ struct DamagedJobsTests {
         }
     }
 
+    @Test(
+        "are still locked after they were looked at: a program that reads them does not remove the log",
+        .enabled(if: PythonProcess.hasSQLite, "python3 is not there")
+    )
+    func otherReader() async throws {
+        let store = try await fixture.open()
+        let id = try await store.accept(.small(2)).job.id
+        for _ in 0..<3 { #expect(await store.examine() == nil) }
+        #expect(try PythonProcess.countJobs(in: database) == 1)
+        #expect(await store.examine() == nil)
+        #expect(try await store.job(id) != nil)
+    }
+
     static let quiet = Logger(label: "tests") { _ in SwiftLogNoOpLogHandler() }
 
     /// A store that is looked after, and its service.
