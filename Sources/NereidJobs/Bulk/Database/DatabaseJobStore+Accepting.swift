@@ -19,6 +19,12 @@ extension DatabaseJobStore {
             try limits.checkRoom(for: order, beside: Int.fetchOne(database, sql: waiting) ?? 0)
             let id = BulkID.make(at: now)
             try Self.insert(order, as: id, digest, at: now, in: database)
+            if let trace = order.trace {
+                try database.execute(
+                    sql: "UPDATE job SET trace = ? WHERE id = ?",
+                    arguments: [trace.description, id]
+                )
+            }
             if order.pictures.isEmpty { try Self.finishIfDone(id, at: now, limits, in: database) }
             guard let job = try BulkJob.find(id, at: 0, in: database) else { throw BulkError.notFound(id: id) }
             return Acceptance(job: job, isNew: true)
