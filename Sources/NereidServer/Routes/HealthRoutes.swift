@@ -14,15 +14,19 @@ struct HealthRoutes {
     private struct Health: Encodable {
         let status: String
         var missing: [String]?
+        var broken: [ReadinessReport.BrokenModel]?
     }
 
     func add(to router: Router<ServerContext>) {
         router.get("/health/live") { _, _ in Response(json: Health(status: "live")) }
         router.get("/health/ready") { _, _ in
-            let missing = readiness.obstacles(models)
-            return missing.isEmpty
-                ? Response(json: Health(status: "ready"))
-                : Response(json: Health(status: "not ready", missing: missing), status: .serviceUnavailable)
+            let report = readiness.report(models)
+            let health = Health(
+                status: report.state.rawValue,
+                missing: report.missing.isEmpty ? nil : report.missing,
+                broken: report.broken.isEmpty ? nil : report.broken
+            )
+            return Response(json: health, status: report.state == .notReady ? .serviceUnavailable : .ok)
         }
         router.get("/metrics") { _, _ in
             Response(text: metrics(), contentType: "text/plain; version=0.0.4; charset=utf-8")
@@ -36,7 +40,8 @@ extension HealthRoutes {
             services.metrics.text(
                 models: services.models.entries,
                 load: services.queue.load(of:),
-                uploads: services.uploads
+                uploads: services.uploads,
+                readiness: services.readiness.report(services.models)
             )
         }
     }
