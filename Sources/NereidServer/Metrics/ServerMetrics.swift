@@ -27,6 +27,10 @@ struct ServerMetrics: Sendable {
         "nereid_model_broken": "Whether a model's file as it is now can't be loaded (1) or can (0).",
         "nereid_models_broken": "Files of models that can't be loaded as they are now.",
         "nereid_ready": "Whether the process wants requests (1, also when degraded) or not (0), as /health/ready says.",
+        "nereid_job_store_available": "Whether jobs can be read and ordered (1) or not (0).",
+        "nereid_job_store_bytes": "Bytes of the files that jobs are kept in.",
+        "nereid_job_store_free_bytes": "Bytes that are free on the disk of these files.",
+        "nereid_job_store_reserved_bytes": "Bytes set aside on that disk for results and deletions.",
         "nereid_upload_bytes": "Memory held by uploads.",
         "process_resident_memory_bytes": "Resident memory of the process.",
     ]
@@ -71,7 +75,8 @@ struct ServerMetrics: Sendable {
         models: [ModelEntry],
         load: (String) -> QueueLoad,
         uploads: UploadMemory? = nil,
-        readiness: ReadinessReport? = nil
+        readiness: ReadinessReport? = nil,
+        jobs: BulkStorage? = nil
     ) -> String {
         // What only holds now is gathered anew each time, so that a model that has gone leaves nothing behind.
         let now = PrometheusRegistry(help: Self.help)
@@ -101,6 +106,12 @@ struct ServerMetrics: Sendable {
             set("nereid_models_broken", [], readiness.broken.count)
         }
         if let uploads { set("nereid_upload_bytes", [], uploads.byteCount) }
+        if let jobs {
+            set("nereid_job_store_available", [], jobs.isAvailable ? 1 : 0)
+            if let bytes = jobs.fileBytes { set("nereid_job_store_bytes", [], bytes) }
+            if let bytes = jobs.freeBytes { set("nereid_job_store_free_bytes", [], bytes) }
+            if let bytes = jobs.reservedBytes { set("nereid_job_store_reserved_bytes", [], bytes) }
+        }
         if let bytes = ResidentMemory.current { set("process_resident_memory_bytes", [], bytes) }
         return registry.text + now.text
     }

@@ -8,6 +8,8 @@ import Hummingbird
 struct HealthRoutes {
     let readiness: Readiness
     let models: any ModelDirectory
+    /// What is wrong beside, while requests are answered.
+    var degradations: @Sendable () -> [String] = { [] }
     /// Everything counted, as Prometheus text.
     let metrics: @Sendable () -> String
 
@@ -15,16 +17,21 @@ struct HealthRoutes {
         let status: String
         var missing: [String]?
         var broken: [ReadinessReport.BrokenModel]?
+        /// What else is wrong, in words.
+        var degraded: [String]?
     }
 
     func add(to router: Router<ServerContext>) {
         router.get("/health/live") { _, _ in Response(json: Health(status: "live")) }
         router.get("/health/ready") { _, _ in
             let report = readiness.report(models)
+            let troubles = degradations()
+            let isDegraded = report.state == .ready && !troubles.isEmpty
             let health = Health(
-                status: report.state.rawValue,
+                status: isDegraded ? ReadinessReport.State.degraded.rawValue : report.state.rawValue,
                 missing: report.missing.isEmpty ? nil : report.missing,
-                broken: report.broken.isEmpty ? nil : report.broken
+                broken: report.broken.isEmpty ? nil : report.broken,
+                degraded: troubles.isEmpty ? nil : troubles
             )
             return Response(json: health, status: report.state == .notReady ? .serviceUnavailable : .ok)
         }
@@ -36,12 +43,17 @@ struct HealthRoutes {
 
 extension HealthRoutes {
     init(_ services: Services) {
-        self.init(readiness: services.readiness, models: services.models) {
+        self.init(
+            readiness: services.readiness,
+            models: services.models,
+            degradations: { services.jobs?.storage.troubles ?? [] }
+        ) {
             services.metrics.text(
                 models: services.models.entries,
                 load: services.queue.load(of:),
                 uploads: services.uploads,
-                readiness: services.readiness.report(services.models)
+                readiness: services.readiness.report(services.models),
+                jobs: services.jobs?.storage
             )
         }
     }

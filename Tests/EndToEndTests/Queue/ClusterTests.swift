@@ -77,10 +77,9 @@ struct ClusterTests {
         try await Cluster.with { cluster in
             try await cluster.withWorker(["reef=blocks-v8"], flags: ["--log-level", "debug"]) { worker in
                 try await cluster.withGateway(isReady: true) { gateway in
-                    let answer = try await gateway.send(
-                        "POST",
+                    let answer = try await gateway.post(
                         RunningServer.path(of: "reef"),
-                        body: .bytes(.blocks(block)),
+                        .blocks(block),
                         headers: [
                             "X-Request-ID": "dive-7",
                             "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",

@@ -84,8 +84,13 @@ extension RunningServer {
 
     func get(_ path: String) async throws -> Answer { try await send("GET", path) }
 
-    func post(_ path: String, _ bytes: ByteBuffer, contentType: String? = nil) async throws -> Answer {
-        try await send("POST", path, body: .bytes(bytes), contentType: contentType)
+    func post(
+        _ path: String,
+        _ bytes: ByteBuffer,
+        contentType: String? = nil,
+        headers: [String: String] = [:]
+    ) async throws -> Answer {
+        try await send("POST", path, body: .bytes(bytes), contentType: contentType, headers: headers)
     }
 
     func post(_ path: String, form: FormPart...) async throws -> Answer { try await post(path, form: form) }
