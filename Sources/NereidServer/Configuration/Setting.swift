@@ -10,6 +10,7 @@ public enum Setting: String, Sendable, CaseIterable {
     case port
     case models
     case defaultModel = "default_model"
+    case require
     case device
     case instances
     case threads
@@ -52,6 +53,9 @@ public enum Setting: String, Sendable, CaseIterable {
         case .port: "port to listen on; 0 takes a free one (8080; also SERVER_PORT)"
         case .models: "models to serve, separated by commas: PATH or NAME=PATH (demo, the bundled one)"
         case .defaultModel: "model that answers requests which name none (the first)"
+        case .require:
+            "model without which /health/ready says 503, though it comes from a watched folder or from workers; may be "
+                + "repeated (those named on the command line)"
         case .device: "where models run: auto, cpu or cuda:N (auto)"
         case .instances: "runs of one model at the same time (measured default)"
         case .threads: "threads of one run (measured default)"

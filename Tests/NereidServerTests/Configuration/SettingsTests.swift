@@ -57,7 +57,8 @@ struct SettingsTests {
     @Test("are all read, by every name they have", arguments: [0, 1, 2])
     func everySetting(layer: Int) throws {
         let values: [Setting: String] = [
-            .host: "0.0.0.0", .port: "0", .models: "a.onnx, reef=b.onnx", .defaultModel: "reef", .device: "cuda:1",
+            .host: "0.0.0.0", .port: "0", .models: "a.onnx, reef=b.onnx", .defaultModel: "reef",
+            .require: "reef, sea floor", .device: "cuda:1",
             .instances: "2", .threads: "3", .onnxRuntime: "/opt/ort", .cache: "/graphs", .decodeThreads: "5",
             .applyOrientation: "no",
             .maxPictureBytes: "1MiB", .maxPictureSide: "1000", .maxPicturePixels: "2000", .decodeTimeout: "0.5",
@@ -85,6 +86,7 @@ struct SettingsTests {
         }
         let server = try ServerConfiguration(layers)
         #expect((server.host, server.port, server.defaultModel) == ("0.0.0.0", 0, "reef"))
+        #expect(server.requiredModels == ["reef", "sea floor"])
         #expect(!server.appliesOrientation)
         #expect(
             server.pictures
@@ -154,6 +156,7 @@ struct SettingsTests {
         (.idleTimeout, "1e9", "a number of seconds above 0 and up to 86400"),
         (.shutdownDelay, "-1", "a number of seconds from 0 to 86400"),
         (.corsOrigin, "lab", "* or an origin such as https://lab.example.org"),
+        (.require, "a/b", "names of models, separated by commas"),
         (.device, "tpu", "auto, cpu or cuda:N"),
         (.instances, "0", "a whole number from 1 to 256"),
         (.logLevel, "loud", "one of trace, debug, info, notice, warning, error, critical"),

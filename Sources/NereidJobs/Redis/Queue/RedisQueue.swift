@@ -219,6 +219,7 @@ extension JobEntry {
         self.init(
             job: ticket,
             request: job.id,
+            trace: job.trace,
             options: job.options,
             timeout: min(timeout, .seconds(24 * 3600)),
             reply: reply,

@@ -142,6 +142,12 @@ struct QueueMessageTests {
     func entry() throws {
         var entry = Self.entry
         #expect(try JobEntry(fields: Self.replies(entry)) == entry)
+        #expect(!entry.fields.contains { $0.0 == "traceparent" })
+        entry.trace = TraceParent(TraceParentTests.valid)
+        #expect(try JobEntry(fields: Self.replies(entry)) == entry)
+        #expect(entry.logged == ["request": "r", "trace_id": "0af7651916cd43dd8448eb211c80319c"])
+        // What others write there is no reason to refuse a job.
+        #expect(try JobEntry(fields: Self.replies(entry, without: "traceparent", setting: "x")).trace == nil)
         #expect(
             OptionsMessage(entry.options).json
                 == #"{"class_agnostic":true,"classes":[1,2],"confidence":0.3,"iou":0.5,"max_detections":7,"top_k":3}"#
