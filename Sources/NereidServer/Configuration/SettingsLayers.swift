@@ -162,6 +162,14 @@ extension SettingsLayers {
         }
     }
 
+    /// Names of models.
+    func modelNames(_ setting: Setting) throws(SettingsError) -> [String]? {
+        try read(setting, expected: "names of models, separated by commas") { _ in
+            let names = list(setting) ?? []
+            return !names.isEmpty && names.allSatisfy(ModelLocation.isUsable) ? names : nil
+        }
+    }
+
     /// Lists of older workers.
     func legacyLists(_ setting: Setting) throws(SettingsError) -> [LegacyList] {
         guard let given = given[setting] else { return [] }

@@ -29,8 +29,7 @@ struct ClassNames {
         if let given { return (Labels(given), nil) }
         guard let key else { return (.numbered(classes), nil) }
         guard let file else {
-            let shown = text.count > 60 ? "\(text.prefix(60))…" : text
-            let place = "the metadata's ‘\(key)’ can't be read (‘\(shown)’)"
+            let place = "the metadata's ‘\(key)’ can't be read (‘\(text.excerpt(60))’)"
             return (.numbered(classes), "\(place); the classes are numbered. \(Self.advice)")
         }
         let (labels, warning) = file.labels(classes: classes)
@@ -38,4 +37,15 @@ struct ClassNames {
     }
 
     private static let advice = "Name them with ‘labels’ in the model's settings"
+}
+
+extension String {
+    /// The beginning of a text from a file, for a message: in one line and not longer than so many characters.
+    func excerpt(_ count: Int) -> String {
+        var scalars = String.UnicodeScalarView()
+        for scalar in prefix(count).unicodeScalars.prefix(4 * count) {
+            scalars.append([.control, .format].contains(scalar.properties.generalCategory) ? " " : scalar)
+        }
+        return String(scalars) + (dropFirst(count).isEmpty ? "" : "…")
+    }
 }

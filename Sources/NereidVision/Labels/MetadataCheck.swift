@@ -18,17 +18,17 @@ struct MetadataCheck {
             guard let value = metadata[key], !rule.accepts(value) else { continue }
             guard isOwn || key.hasPrefix("nereid.") else {
                 warnings.append(
-                    "the metadata's ‘\(key)’ (‘\(value.prefix(60))’) is not \(rule.expected); it is passed over"
+                    "the metadata's ‘\(key)’ (‘\(value.excerpt(60))’) is not \(rule.expected); it is passed over"
                 )
                 continue
             }
-            throw .unreadableMetadata(model: model, key: key, value: String(value.prefix(60)), expected: rule.expected)
+            throw .unreadableMetadata(model: model, key: key, value: value.excerpt(60), expected: rule.expected)
         }
         if isOwn, let names = metadata["names"], FileLabels(names) == nil {
             throw .unreadableMetadata(
                 model: model,
                 key: "names",
-                value: String(names.prefix(60)),
+                value: names.excerpt(60),
                 expected: "a dictionary from class number to name"
             )
         }
@@ -38,7 +38,7 @@ struct MetadataCheck {
     /// What the converter of a checkpoint says in the graph.
     private static func stated(_ metadata: [String: String]) -> [String] {
         guard case .list(let elements) = metadata[Key.warnings].flatMap(PythonLiteral.init(parsing:)) else { return [] }
-        return elements.map { if case .string(let text) = $0 { text } else { "" } }
+        return elements.prefix(16).map { if case .string(let text) = $0 { text.excerpt(400) } else { "" } }
     }
 
     private struct Rule {
