@@ -78,6 +78,9 @@ struct CheckpointModelTests {
         }
         let names = ["Aal", "海鼠"]
         let wide = names.flatMap { utf32($0, 4) }
+        let narrow: [UInt8] = names.flatMap { name -> [UInt8] in
+            Array(name.utf8) + [UInt8](repeating: 0, count: 6 - name.utf8.count)
+        }
         for module in ["numpy.core.multiarray", "numpy._core.multiarray"] {
             let scalars = names.map { Pickled.call(module, "scalar", [.arrayType("U4"), .bytes(utf32($0, 4))]) }
             let forms: [Pickled] = [
@@ -90,11 +93,7 @@ struct CheckpointModelTests {
                     "S6",
                     order: "|",
                     shape: [2],
-                    data: .bytes(
-                        names.flatMap {
-                            Array($0.utf8) + [UInt8](repeating: 0, count: 6 - $0.utf8.count)
-                        }
-                    )
+                    data: .bytes(narrow)
                 ),
                 .call(
                     module.replacing("multiarray", with: "numeric"),
