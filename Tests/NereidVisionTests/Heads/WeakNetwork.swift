@@ -114,7 +114,12 @@ struct WeakNetwork {
         func scores(_ count: Int) -> [Float] { (0..<count).map { _ in score(run, &generator) } }
         func classID() -> Float { Float(Int.random(in: 0..<classes, using: &generator)) }
         /// Classes that depend on an objectness are high where nothing is.
-        func conditional(_ count: Int) -> [Float] { (0..<count).map { _ in .random(in: 0...0.6, using: &generator) } }
+        func conditional(_ count: Int) -> [Float] {
+            (0..<count).map { _ in Float.random(in: 0...0.6, using: &generator) }
+        }
+        func numbers(_ range: ClosedRange<Float>, _ count: Int) -> [Float] {
+            (0..<count).map { _ in Float.random(in: range, using: &generator) }
+        }
         func rows(_ rows: [[Float]]) throws -> Tensor {
             try .numbers(rows.flatMap(\.self), shape: [1, rows.count, rows[0].count], as: element)
         }
@@ -141,11 +146,7 @@ struct WeakNetwork {
         case .yolox:
             return [
                 try rows(
-                    cells.map { _ in
-                        (0..<2).map { _ in .random(in: -2...3, using: &generator) }
-                            + (0..<2).map { _ in .random(in: -1.4...3.4, using: &generator) } + scores(1)
-                            + conditional(classes)
-                    }
+                    cells.map { _ in numbers(-2...3, 2) + numbers(-1.4...3.4, 2) + scores(1) + conditional(classes) }
                 )
             ]
         case .endToEnd: return [try rows(chosen(300).map { corners($0) + scores(1) + [classID()] })]
@@ -163,7 +164,7 @@ struct WeakNetwork {
         case .ssd:
             return [
                 try rows(
-                    cells.map { _ in
+                    cells.map { _ -> [Float] in
                         let found = scores(classes).map { $0 / Float(classes) }
                         return [1 - found.reduce(0, +)] + found
                     }
@@ -179,7 +180,7 @@ struct WeakNetwork {
         case .queries:
             return [
                 try rows(chosen(60).map(fractions)),
-                try rows((0..<60).map { _ in (0...classes).map { _ in .random(in: -6...0, using: &generator) } }),
+                try rows((0..<60).map { _ in numbers(-6...0, classes + 1) }),
             ]
         case .classMajorScores:
             return [
@@ -188,17 +189,17 @@ struct WeakNetwork {
         case .face:
             return [
                 try rows(
-                    anchors.map { cell in
+                    anchors.map { cell -> [Float] in
                         let box = self.box(cell, &generator)
-                        return box + scores(1) + (0..<10).map { _ in box[0] + .random(in: -9...9, using: &generator) }
-                            + conditional(1)
+                        let landmarks = numbers(-9...9, 10).map { box[0] + $0 }
+                        return box + scores(1) + landmarks + conditional(1)
                     }
                 )
             ]
         case .nanoDet:
             return [
                 try rows(
-                    cells.map { _ in scores(classes) + (0..<32).map { _ in .random(in: -4...4, using: &generator) } }
+                    cells.map { _ in scores(classes) + numbers(-4...4, 32) }
                 )
             ]
         }
