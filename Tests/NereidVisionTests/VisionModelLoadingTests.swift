@@ -75,9 +75,12 @@ struct VisionModelLoadingTests {
             outputs: [("output0", output)],
             metadata: metadata
         )
+        var configuration = VisionModelConfiguration()
+        configuration.head = .yolov8
         return try await VisionModel.load(
             GraphSource(name: "reef", content: .bytes([])),
             on: engine,
+            configuration: configuration,
             imaging: Fixtures.imaging,
             logger: Fixtures.logger
         )
