@@ -89,7 +89,7 @@ struct ModelScan {
         let settings = Self.settings(for: graph, isAlone: isAlone)
         let configurations = configuration.map { [URL(fileURLWithPath: $0)] } ?? Self.configurations(for: graph)
         let stages = Self.stages(of: graph)
-        let others = configurations + stages.map(\.value).sorted { $0.path < $1.path }
+        let others = configurations + Self.weights(of: graph) + stages.map(\.value).sorted { $0.path < $1.path }
         add(
             FoundModel(
                 name: name,
@@ -125,6 +125,14 @@ struct ModelScan {
         let found = stages.map { ($0, graph.deletingPathExtension().appendingPathExtension("\($0).onnx")) }
             .filter { file($1) != nil }
         return Dictionary(uniqueKeysWithValues: found)
+    }
+
+    /// Files beside a graph that exporters keep its weights in, under its name: their change is the model's.
+    private static func weights(of graph: URL) -> [URL] {
+        guard graph.pathExtension.lowercased() == "onnx" else { return [] }
+        let stem = graph.deletingPathExtension()
+        return [graph.appendingPathExtension("data"), stem.appendingPathExtension("data")]
+            + [stem.appendingPathExtension("onnx_data"), stem.appendingPathExtension("bin")]
     }
 
     /// Files in a folder of models that are none by themselves: graphs of later stages, and pickles that nothing says are
@@ -207,7 +215,7 @@ extension ModelLocation {
         guard found.count == 1 else {
             throw .unsupportedFile(
                 path: location.path ?? BundledModel.path,
-                reason: "it holds \(found.count) models; give the path of one .onnx file"
+                reason: ModelFolder.reason(path: location.path ?? BundledModel.path, models: found)
             )
         }
         return found[0]

@@ -181,7 +181,9 @@ public struct Server: Service {
             router.add(
                 middleware: CORSMiddleware(
                     allowOrigin: origin == "*" ? .all : .custom(origin),
-                    allowHeaders: [.accept, .contentType, .authorization, .idempotencyKey, .lastEventID],
+                    allowHeaders: [
+                        .accept, .contentType, .contentEncoding, .authorization, .idempotencyKey, .lastEventID,
+                    ],
                     allowMethods: [.get, .post, .delete, .options],
                     maxAge: .hours(1)
                 )
@@ -190,6 +192,8 @@ public struct Server: Service {
         }
         router.add(middleware: ProblemResponses())
         addRoutes(router)
+        // Reached where no route is: only then do the routes' methods matter.
+        router.add(middleware: OtherMethods(router.routes))
         return router
     }
 }

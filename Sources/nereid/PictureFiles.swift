@@ -55,11 +55,7 @@ final class AnnotatedFolder: Sendable {
 
     /// Makes the folder if it is not there.
     init(_ path: String) throws {
-        do {
-            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-        } catch {
-            throw CommandFailure("the folder ‘\(path)’ can't be made: \(error)")
-        }
+        try OutputPath.makeFolder(path)
         self.path = path
     }
 

@@ -26,8 +26,9 @@ final class PredictionOutput {
             file = .standardOutput
             return
         }
+        try OutputPath.checkFile(path)
         guard FileManager.default.createFile(atPath: path, contents: nil), let file = FileHandle(forWritingAtPath: path)
-        else { throw CommandFailure("the file \(path) can't be written; is its folder there?") }
+        else { throw CommandFailure("the file ‘\(path)’ can't be written; is its folder there?") }
         self.file = file
     }
 

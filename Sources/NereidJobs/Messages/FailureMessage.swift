@@ -9,6 +9,7 @@ struct FailureMessage: Codable, Sendable, Hashable {
     var code: Code
     var detail: String
     private var kind: String?
+    private var advice: String?
     private var format: PictureFormat?
     private var measure: String?
     private var value: Int?
@@ -56,6 +57,8 @@ struct FailureMessage: Codable, Sendable, Hashable {
         switch error {
         case .notAPicture:
             code = .notAPicture
+        case .foreign(let content):
+            (code, kind, advice) = (.notAPicture, content.found, content.advice)
         case .unsupportedKind(let kind):
             (code, self.kind) = (.unsupportedPicture, kind)
         case .damaged(let format, let reason):
@@ -72,7 +75,9 @@ struct FailureMessage: Codable, Sendable, Hashable {
     /// The error that it was made of, as near as it can be told.
     func error(from model: String) -> any Error {
         switch code {
-        case .notAPicture: return ImagingError.notAPicture
+        case .notAPicture:
+            guard let kind else { return ImagingError.notAPicture }
+            return ImagingError.foreign(ForeignContent(found: kind, advice: advice ?? ""))
         case .unsupportedPicture: return ImagingError.unsupportedKind(kind ?? detail)
         case .damagedPicture: return ImagingError.damaged(format ?? .jpeg, reason: kind ?? detail)
         case .pictureTooLarge:
