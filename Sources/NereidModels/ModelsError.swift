@@ -38,17 +38,18 @@ public enum ModelsError: Error, Sendable, Equatable, CustomStringConvertible {
         case .broken(let name, let reason):
             "model ‘\(name)’ can't be served until its file is replaced: \(reason)"
         case .noSuchPath(let path, let similar):
-            "there is no file or folder ‘\(path)’"
-                + (similar.isEmpty ? "" : "; did you mean \(similar.joined(separator: " or "))?")
+            "there is no file or folder ‘\(path.printable())’"
+                + (similar.isEmpty ? "" : "; did you mean \(similar.map { $0.printable() }.joined(separator: " or "))?")
                 + ". Give \(Self.kinds)"
         case .unsupportedFile(let path, let reason):
-            "‘\(path)’ is not a model that this version serves: \(reason)"
+            "‘\(path.printable())’ is not a model that this version serves: \(reason)"
         case .notAModel(let path, let found, let advice):
-            "‘\(path)’ is not an ONNX file or a checkpoint but \(found); \(advice)"
+            "‘\(path.printable())’ is not an ONNX file or a checkpoint but \(found); \(advice)"
         case .unusableGraph(let path, let reason):
-            "the ONNX file ‘\(path)’ can't be served: \(reason)"
+            "the ONNX file ‘\(path.printable())’ can't be served: \(reason)"
         case .badName(let name):
-            "‘\(name)’ can't be a model's name: names are 1 to 128 characters without ‘/’ and control characters"
+            "‘\(name.printable())’ can't be a model's name: names are 1 to 128 characters without ‘/’, control characters and "
+                + "characters that change the direction of writing"
         case .settings(let path, let reason):
             "the settings in \(path) can't be used: \(reason)"
         case .configuration(let path, let found):
@@ -58,7 +59,7 @@ public enum ModelsError: Error, Sendable, Equatable, CustomStringConvertible {
                 + "Put the config.yaml of its training into the same folder, under the weights' name if there are others, "
                 + "or give CONFIG.yaml+WEIGHTS.pth"
         case .nameTaken(let name, let path, let other):
-            "two files ask for the name ‘\(name)’: \(other) has it, \(path) is left out. Rename one, or give NAME=PATH"
+            "two files ask for the name ‘\(name)’: \(other.printable()) has it, \(path.printable()) is left out. Rename one, or give NAME=PATH"
         }
     }
 

@@ -7,6 +7,7 @@ import Foundation
 import NIOCore
 import NIOSSL
 import NereidJobs
+import NereidModels
 import NereidServer
 
 /// Asks a serving process whether it is well, for containers and scripts without an HTTP client.
@@ -40,7 +41,7 @@ struct HealthCommand: AsyncParsableCommand {
             ?? "\(server.tls == nil ? "http" : "https")://localhost:\(server.port)"
         let address = (base.hasSuffix("/") ? String(base.dropLast()) : base) + (live ? "/health/live" : "/health/ready")
         let (isWell, body) = try await ask(address)
-        print(body)
+        print(body.printable(keeping: ["\n"]))
         guard isWell else { throw ExitCode.failure }
     }
 

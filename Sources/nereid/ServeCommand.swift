@@ -63,6 +63,7 @@ struct ServeCommand: AsyncParsableCommand {
         if plan.server.runsModels {
             let runtime = try Runtime(plan.engine, imaging: imaging)
             for warning in plan.warnings { logger.warning("\(warning)") }
+            try await runtime.check(plan.engine.session.device)
             announcement = runtime.description
             let models = runtime.repository(of: try plan.locations(), session: plan.engine.session)
             repository = models

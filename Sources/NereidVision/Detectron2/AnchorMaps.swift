@@ -71,6 +71,7 @@ struct AnchorMaps: Sendable {
         let perCell = anchors[level.index].count
         try outputs.requireMap(scores[level.index], channels: perCell * classCount, cells: level.cells)
         return try outputs[scores[level.index]].withFloats(picture: index) { values in
+            guard !Float.containsNaN(values) else { throw HeadMisfit.scoreIsNaN }
             var logits: [(logit: Float, position: Int)] = []
             values.forEachIndex(above: threshold) { position in
                 let logit = values[position]

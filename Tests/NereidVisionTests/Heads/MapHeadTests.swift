@@ -55,8 +55,6 @@ struct MapHeadTests {
         sample.write("map0", channel: 4, cell: 0, [logit, 20, 0])  // objectness 0.3, class 1
         sample.write("map0", channel: 4, cell: 1, [20, logit, 0])  // objectness 1, classes 0.3 and 0.5
         sample.write("map0", channel: 4, cell: 2, [0, 0, -5])  // 0.5 · 0.5
-        sample.write("map0", channel: 4, cell: 3, [.nan, 20, 20])
-        sample.write("map0", channel: 4, cell: 4, [20, .nan, .nan])
         let head = try YOLOv5MapsHead(fitting: sample.evidence)
         let scores = try Self.candidates(head, sample).map { ($0.score * 1e5).rounded() / 1e5 }
         #expect(scores == [0.3, 0.5])
@@ -65,8 +63,13 @@ struct MapHeadTests {
         #expect(try Self.candidates(head, sample, .init(confidence: 0.4)).count == 1)
         #expect(try Self.candidates(head, sample, .init(confidence: 1)).isEmpty)
         #expect(try Self.candidates(head, sample, .init(confidence: 0.25, classes: [1])).map(\.classID) == [1])
-        // At zero nearly everything passes, twice 40 anchors but the two without numbers.
-        #expect(try Self.candidates(head, sample, .init(confidence: 0)).count == 78)
+        // At zero everything passes, twice 40 anchors.
+        #expect(try Self.candidates(head, sample, .init(confidence: 0)).count == 80)
+        for values in [[Float.nan, 20, 20], [20, .nan, .nan]] {
+            var broken = sample
+            broken.write("map0", channel: 4, cell: 3, values)
+            #expect(throws: HeadMisfit.scoreIsNaN) { try Self.candidates(head, broken) }
+        }
     }
 
     @Test("find each YOLOv5 anchor's own mask coefficients, weighted by its objectness")
