@@ -19,26 +19,39 @@ extension Picture {
     ///   - limits: What the picture may cost.
     ///   - appliesOrientation: Whether the picture is turned upright as its EXIF (or TIFF) orientation asks. HEIF and
     ///     AVIF carry their own rotation, which is always applied.
+    ///   - limit: When the work must stop. Default: not before it has ended.
     /// - Throws: ``ImagingError``, whose cases tell apart bytes that are no picture, kinds that are not read here,
     ///   damage, and pictures beyond the limits.
     public init(
         decoding bytes: ByteBuffer,
         limits: DecodingLimits = DecodingLimits(),
-        appliesOrientation: Bool = true
+        appliesOrientation: Bool = true,
+        limit: WorkLimit = .unlimited
+    ) throws {
+        try self.init(bytes, limits, appliesOrientation: appliesOrientation, limit, nil)
+    }
+
+    /// - Parameter gate: is asked for memory; `nil`: there is enough.
+    init(
+        _ bytes: ByteBuffer,
+        _ limits: DecodingLimits,
+        appliesOrientation: Bool,
+        _ limit: WorkLimit,
+        _ gate: DecodingGate?
     ) throws {
         try limits.check(encodedBytes: bytes.readableBytes)
-        let deadline = DecodingDeadline(limits)
+        let deadline = DecodingDeadline(limits, limit)
         let format = try PictureFormat(recognising: bytes.readableBytesUInt8Span)
         let raw: DecodedPixels = try bytes.withUnsafeReadableBytes { bytes throws in
             switch format {
-            case .jpeg: try decodeJPEG(bytes, limits: limits, deadline: deadline)
-            case .bmp: try decodeBMP(bytes, limits: limits)
+            case .jpeg: try decodeJPEG(bytes, limits: limits, deadline: deadline, gate: gate)
+            case .bmp: try decodeBMP(bytes, limits: limits, deadline: deadline, gate: gate)
             case .png, .webp, .tiff, .gif, .heif, .avif:
-                try decodeWithVips(bytes, as: format, limits: limits, deadline: deadline)
+                try decodeWithVips(bytes, as: format, limits: limits, deadline: deadline, gate: gate)
             }
         }
-        let upright = appliesOrientation ? raw.turnedUpright() : raw
-        self.init(size: upright.size, format: format, pixels: upright.pixels)
+        let upright = appliesOrientation ? try raw.turnedUpright(deadline) : raw
+        self.init(size: upright.size, format: format, pixels: upright.pixels, memory: gate?.keptMemory())
     }
 }
 
@@ -50,11 +63,11 @@ struct DecodedPixels {
     var orientation = Orientation.upright
 
     /// The pixels turned as the orientation asks.
-    func turnedUpright() -> DecodedPixels {
+    func turnedUpright(_ deadline: DecodingDeadline = .init(.init())) throws(ImagingError) -> DecodedPixels {
         guard orientation != .upright else { return self }
         return DecodedPixels(
             size: orientation.swapsSides ? size.transposed : size,
-            pixels: orientation.turn(pixels, of: size)
+            pixels: try orientation.turn(pixels, of: size, deadline)
         )
     }
 }

@@ -13,6 +13,9 @@ public struct Picture: Sendable {
     /// `height` rows of `width` times three bytes, nothing between them.
     let pixels: [UInt8]
 
+    /// The part of the pool's budget that the pixels take; `nil` outside of a pool.
+    private let memory: DecodingMemory?
+
     /// Pixels from left to right.
     public var width: Int { size.width }
     /// Pixels from top to bottom.
@@ -32,11 +35,12 @@ public struct Picture: Sendable {
     }
 
     /// Trusts its caller that the pixels fit the size.
-    init(size: PixelSize, format: PictureFormat?, pixels: [UInt8]) {
+    init(size: PixelSize, format: PictureFormat?, pixels: [UInt8], memory: DecodingMemory? = nil) {
         assert(pixels.count == size.pixelCount * 3)
         self.size = size
         self.format = format
         self.pixels = pixels
+        self.memory = memory
     }
 
     /// Lends the pixels without copying: `height * width * 3` bytes, red, green, blue, rows from the top.

@@ -81,6 +81,9 @@ public struct JobAnswer: Sendable {
     public internal(set) var picture: Picture?
     /// Where the time went.
     public internal(set) var timing: JobTiming
+
+    /// Whether writing it takes so long that it must not happen on a thread that others need.
+    public var isLong: Bool { detections.count > 1000 || detections.contains { $0.mask != nil } }
 }
 
 /// The stages of a job.

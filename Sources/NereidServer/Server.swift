@@ -78,12 +78,14 @@ public struct Server: Service {
     ///   - configuration: how it listens and what it allows.
     ///   - models: what the process runs.
     ///   - load: how a model's jobs stand in this process.
+    ///   - imaging: the threads that decode, for the metrics.
     ///   - certificates: what connections are secured with, looked after while the server runs; `nil`: HTTP/1.1 without TLS.
     ///   - onListening: called with the port as soon as connections are accepted.
     public init(
         healthOf models: any ModelDirectory,
         configuration: ServerConfiguration,
         load: @escaping @Sendable (String) -> QueueLoad,
+        imaging: ImagingPool? = nil,
         certificates: CertificateKeeper? = nil,
         logger: Logger,
         onListening: @escaping @Sendable (Int) async -> Void = { _ in }
@@ -97,8 +99,10 @@ public struct Server: Service {
             logger: logger,
             onListening: onListening
         ) { router in
-            HealthRoutes(readiness: readiness, models: models) { metrics.text(models: models.entries, load: load) }
-                .add(to: router)
+            HealthRoutes(readiness: readiness, models: models) {
+                metrics.text(models: models.entries, load: load, imaging: imaging?.load)
+            }
+            .add(to: router)
         }
     }
 

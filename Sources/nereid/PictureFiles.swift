@@ -68,11 +68,12 @@ final class AnnotatedFolder: Sendable {
         _ picture: Picture,
         _ detections: [Detection],
         _ classifications: [Classification],
-        named original: String
+        named original: String,
+        _ limit: WorkLimit
     ) throws {
         let isPNG = picture.format == .png
-        let drawn = try Annotation.draw(detections, classifications: classifications, on: picture)
-        let bytes = try drawn.encoded(as: isPNG ? .png : .jpeg(quality: 92))
+        let drawn = try Annotation.draw(detections, classifications: classifications, on: picture, limit: limit)
+        let bytes = try drawn.encoded(as: isPNG ? .png : .jpeg(quality: 92), limit: limit)
         let file = "\(path)/\(freeName(for: original, ending: isPNG ? "png" : "jpg"))"
         guard FileManager.default.createFile(atPath: file, contents: Data(bytes.readableBytesView)) else {
             throw CommandFailure("the file ‘\(file)’ can't be written")

@@ -123,11 +123,11 @@ struct PredictCommand: AsyncParsableCommand {
             )
             let answer = try await worker.run([job])[0].get()
             if let folder, let picture = answer.picture {
-                try await imaging.run {
-                    try folder.write(picture, answer.detections, answer.classifications, named: file)
+                try await imaging.run(for: model.name) { limit in
+                    try folder.write(picture, answer.detections, answer.classifications, named: file, limit)
                 }
             }
-            return .success(answer)
+            return .success(answer.withoutPicture())
         } catch {
             return .failure(error)
         }

@@ -153,6 +153,9 @@ struct DecodingErrorTests {
             ),
             (.destinationTooSmall(bytes: 1, needed: 2), "byteCount(for:)"), (.encodingFailed(reason: "x"), "x"),
             (.textFailed(reason: "x"), "font"), (.poolIsShutDown, "stopped"),
+            (.cancelled, "not needed"), (.deadlinePassed, "before its deadline"),
+            (.tooLarge(.memory, value: 2, limit: 1), "raise decode_memory"),
+            (.tooLarge(.pixelsAtOnce, value: 2, limit: 1), "raise max_picture_pixels"),
         ]
         for (error, part) in errors {
             #expect(error.description.contains(part))

@@ -8,15 +8,17 @@ func decodeWithVips(
     _ bytes: UnsafeRawBufferPointer,
     as format: PictureFormat,
     limits: DecodingLimits,
-    deadline: DecodingDeadline
+    deadline: DecodingDeadline,
+    gate: DecodingGate? = nil
 ) throws(ImagingError) -> DecodedPixels {
     guard Vips.isStarted else { throw .unsupportedKind("\(format.displayName), because libvips could not start") }
     // libvips keeps buffers for each thread that it has seen.
     defer { vips_thread_shutdown() }
     vips_error_clear()
     let source = try open(bytes, as: format)
-    try limits.check(source.size)
+    try limits.check(source.size, isAtOnce: [.webp, .heif, .avif].contains(format))
     let samples = try VipsSamples(of: source.image, format: format)
+    try gate?.admit(samples.need(for: source.size, of: format, isInterlaced: format == .png && isInterlaced(bytes)))
     let width = source.size.width
     let count = source.size.pixelCount * 3
     var outcome = Result<Bool, ImagingError>.success(false)
@@ -62,6 +64,11 @@ private func open(
     return VipsImageOwner(image)
 }
 
+/// Whether a PNG's rows come in seven passes, for which the whole picture is kept (PNG specification, 11.2.2).
+private func isInterlaced(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    bytes.count > 28 && bytes[28] != 0
+}
+
 /// How libvips holds the pixels of a picture, and how they become RGB.
 private struct VipsSamples {
     private enum Colour {
@@ -94,6 +101,21 @@ private struct VipsSamples {
         default:
             throw .unsupportedKind("a \(format.displayName) whose colours are neither grey, RGB nor CMYK")
         }
+    }
+
+    /// What a picture takes; see ``DecodingNeed`` for the numbers.
+    func need(for size: PixelSize, of format: PictureFormat, isInterlaced: Bool) -> DecodingNeed {
+        let samples = bands * (isWide ? 2 : 1)
+        let (bytes, nanoseconds) =
+            switch format {
+            case .png: (isInterlaced ? 4 + samples : 4, 40)
+            case .tiff: (4 + 2 * samples, 40)
+            case .webp: (12, 72)
+            case .gif: (9, 10)
+            case .heif, .avif: (3 + 3 * samples, 72)
+            case .jpeg, .bmp: (3, 5)
+            }
+        return DecodingNeed(size, bytesPerPixel: bytes, nanoseconds: nanoseconds)
     }
 
     /// Converts a row of `count` pixels into `count * 3` bytes.

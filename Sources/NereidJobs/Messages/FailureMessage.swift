@@ -2,6 +2,7 @@
 // Nereid: a vision model server.
 
 import NereidImaging
+import NereidVision
 
 /// Why a job has no answer, as JSON: a word that programs may rely on, and what happened in words. What the requester's own
 /// message needs beside stands in fields of their own; workers in other languages may leave them out.
@@ -21,6 +22,7 @@ struct FailureMessage: Codable, Sendable, Hashable {
         case pictureTooLarge = "picture_too_large"
         case pictureTooSlow = "picture_too_slow"
         case deadlinePassed = "deadline_passed"
+        case masksTooLarge = "masks_too_large"
         case abandoned
         case failed
 
@@ -48,6 +50,8 @@ struct FailureMessage: Codable, Sendable, Hashable {
         case JobError.workerFailed(_, let reason): detail = reason
         case JobError.abandoned(_, let deliveries): (code, value) = (.abandoned, deliveries)
         case is CancellationError: detail = "it was stopped"
+        case VisionError.masksTooLarge(_, let objects, let pixels, let limit):
+            (code, self.limit, value, kind) = (.masksTooLarge, limit, pixels, "\(objects)")
         default: break
         }
     }
@@ -64,6 +68,10 @@ struct FailureMessage: Codable, Sendable, Hashable {
             (code, self.measure, self.value, self.limit) = (.pictureTooLarge, measure.rawValue, value, limit)
         case .timedOut(let limit):
             (code, self.limit) = (.pictureTooSlow, limit.milliseconds)
+        case .deadlinePassed:
+            code = .deadlinePassed
+        case .cancelled:
+            detail = "it was stopped"
         case .wrongPixelCount, .wrongPictureSize, .destinationTooSmall, .encodingFailed, .textFailed, .poolIsShutDown:
             break
         }
@@ -84,6 +92,11 @@ struct FailureMessage: Codable, Sendable, Hashable {
             if let limit { return ImagingError.timedOut(limit: .milliseconds(limit)) }
             return JobError.workerFailed(model: model, reason: detail)
         case .deadlinePassed: return JobError.deadlinePassed(model: model, hadBegun: false)
+        case .masksTooLarge:
+            guard let objects = kind.flatMap({ Int($0) }), let value, let limit else {
+                return JobError.workerFailed(model: model, reason: detail)
+            }
+            return VisionError.masksTooLarge(model: model, objects: objects, pixels: value, limit: limit)
         case .abandoned: return JobError.abandoned(model: model, deliveries: value ?? 0)
         case .failed: return JobError.workerFailed(model: model, reason: detail)
         }

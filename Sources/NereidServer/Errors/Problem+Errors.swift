@@ -123,6 +123,8 @@ extension Problem {
         switch error {
         case .unknownClass:
             self.init(status: .badRequest, code: .badParameter, detail: error.description)
+        case .masksTooLarge:
+            self.init(status: .unprocessableContent, code: .masksTooLarge, detail: error.description)
         default:
             self.init(status: .internalServerError, code: .modelFailed, detail: error.description)
         }
@@ -163,6 +165,8 @@ extension Problem {
             case .damaged: (.unprocessableContent, .damagedPicture)
             case .tooLarge: (.contentTooLarge, .pictureTooLarge)
             case .timedOut: (.unprocessableContent, .pictureTooSlow)
+            case .deadlinePassed: (.gatewayTimeout, .deadlinePassed)
+            case .cancelled: (.init(code: 499, reasonPhrase: "Client Closed Request"), .clientGone)
             default: (.internalServerError, .internalError)
             }
         self.init(status: status, code: code, detail: error.description)
@@ -197,7 +201,7 @@ extension Problem {
 
     private init(_ error: ArchiveError) {
         switch error {
-        case .damaged, .encrypted, .unknownCompression, .noPicture:
+        case .damaged, .encrypted, .unknownCompression, .overlapping, .noPicture:
             self.init(status: .badRequest, code: .malformedUpload, detail: error.description)
         case .tooManyFiles, .directoryTooLarge, .tooManyPictures, .pictureTooLarge, .tooLarge:
             self.init(status: .contentTooLarge, code: .uploadTooLarge, detail: error.description)

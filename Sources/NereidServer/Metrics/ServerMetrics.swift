@@ -3,6 +3,7 @@
 
 import HTTPTypes
 import Metrics
+import NereidImaging
 import NereidJobs
 
 /// What the server counts. Labels come from bounded sets only: configured models, fixed words, never anything a client writes.
@@ -25,6 +26,10 @@ struct ServerMetrics: Sendable {
         "nereid_workers": "Workers that serve a model, as they say themselves.",
         "nereid_model_ready": "Whether a model answers requests (1) or not (0).",
         "nereid_upload_bytes": "Memory held by uploads.",
+        "nereid_decode_bytes": "Memory of decoded pictures, of the budget of decode_memory.",
+        "nereid_decode_bytes_limit": "The budget of decode_memory.",
+        "nereid_decode_running": "Threads of imaging that work.",
+        "nereid_decode_waiting": "Pieces of work that wait for a thread of imaging or for memory.",
         "process_resident_memory_bytes": "Resident memory of the process.",
     ]
 
@@ -64,7 +69,7 @@ struct ServerMetrics: Sendable {
     }
 
     /// Everything counted, and how things stand at this moment, as Prometheus text.
-    func text(models: [ModelEntry], load: (String) -> QueueLoad, uploads: UploadMemory? = nil) -> String {
+    func text(models: [ModelEntry], load: (String) -> QueueLoad, uploads: UploadMemory? = nil, imaging: ImagingLoad? = nil) -> String {
         // What only holds now is gathered anew each time, so that a model that has gone leaves nothing behind.
         let now = PrometheusRegistry(help: Self.help)
         func set(_ label: String, _ dimensions: [(String, String)], _ value: Int) {
@@ -88,6 +93,12 @@ struct ServerMetrics: Sendable {
             set("nereid_model_ready", model, entry.isReady ? 1 : 0)
         }
         if let uploads { set("nereid_upload_bytes", [], uploads.byteCount) }
+        if let imaging {
+            set("nereid_decode_bytes", [], imaging.bytes)
+            set("nereid_decode_bytes_limit", [], imaging.mostBytes)
+            set("nereid_decode_running", [], imaging.running)
+            set("nereid_decode_waiting", [], imaging.waiting)
+        }
         if let bytes = ResidentMemory.current { set("process_resident_memory_bytes", [], bytes) }
         return registry.text + now.text
     }

@@ -36,7 +36,8 @@ extension HealthRoutes {
             services.metrics.text(
                 models: services.models.entries,
                 load: services.queue.load(of:),
-                uploads: services.uploads
+                uploads: services.uploads,
+                imaging: services.imaging.load
             )
         }
     }

@@ -110,6 +110,8 @@ struct Services: Sendable {
                     return Result<JobAnswer, any Error>.success(try await queue.submit(job))
                 } catch let error as ImagingError {
                     return .failure(error)
+                } catch let error as VisionError where error.isOfOnePicture {
+                    return .failure(error)
                 }
             }
         }
@@ -120,5 +122,30 @@ struct Services: Sendable {
             }
         }
         return answers
+    }
+
+    /// Draws, or writes an answer, on the threads of imaging, until the request's deadline and while the client is there.
+    ///
+    /// - Throws: `JobError.deadlinePassed`; `CancellationError` when the client leaves; what the work throws.
+    func render<Value: Sendable>(
+        for model: String,
+        by deadline: ContinuousClock.Instant,
+        _ context: ServerContext,
+        _ work: @escaping @Sendable (WorkLimit) throws -> Value
+    ) async throws -> Value {
+        do {
+            return try await context.channel.untilClientLeaves { [imaging] in
+                try await imaging.run(for: model, by: deadline, work)
+            }
+        } catch ImagingError.deadlinePassed {
+            throw JobError.deadlinePassed(model: model, hadBegun: true)
+        }
+    }
+}
+
+extension VisionError {
+    /// Whether other pictures of the same request have answers all the same.
+    fileprivate var isOfOnePicture: Bool {
+        if case .masksTooLarge = self { true } else { false }
     }
 }

@@ -59,6 +59,7 @@ struct SettingsTests {
         let values: [Setting: String] = [
             .host: "0.0.0.0", .port: "0", .models: "a.onnx, reef=b.onnx", .defaultModel: "reef", .device: "cuda:1",
             .instances: "2", .threads: "3", .onnxRuntime: "/opt/ort", .cache: "/graphs", .decodeThreads: "5",
+            .decodeMemory: "6GiB", .maxMaskPixels: "7000",
             .applyOrientation: "no",
             .maxPictureBytes: "1MiB", .maxPictureSide: "1000", .maxPicturePixels: "2000", .decodeTimeout: "0.5",
             .maxRequestBytes: "2MiB", .maxUploadMemory: "3MiB", .maxConnections: "7",
@@ -107,6 +108,7 @@ struct SettingsTests {
         #expect(engine.models == ["a.onnx", "reef=b.onnx"])
         #expect(engine.session == SessionOptions(device: .cuda(1), instances: 2, threads: 3))
         #expect((engine.onnxRuntime, engine.cache, engine.decodeThreads) == ("/opt/ort", "/graphs", 5))
+        #expect((engine.decodeMemory, server.maxMaskPixels) == (6 << 30, 7000))
         #expect(engine.logLevel == .debug)
     }
 

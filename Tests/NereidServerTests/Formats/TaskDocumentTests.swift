@@ -2,6 +2,8 @@
 // Nereid: a vision model server.
 
 import Foundation
+import Hummingbird
+import NIOCore
 import NereidImaging
 import NereidVision
 import Testing
@@ -99,5 +101,36 @@ struct TaskDocumentTests {
         #expect(Self.answer(.classify, [], classes).boxes == [whole])
         #expect(Self.answer(.classify).boxes.isEmpty)
         #expect(Self.answer(.pose, [Self.plain]).boxes == [Self.plain])
+    }
+}
+
+@Suite("Limits of writing answers")
+struct WritingLimitTests {
+    static func answer(_ count: Int) throws -> JobAnswer {
+        var detection = TaskDocumentTests.plain
+        detection.mask = Mask(size: PixelSize(width: 6, height: 4), counts: [5, 2, 3, 2, 12])
+        return TaskDocumentTests.answer(.segment, [Detection](repeating: detection, count: count))
+    }
+
+    @Test("are looked at for every object and its polygons, and give the same answer where time is left")
+    func documents() throws {
+        let answer = try Self.answer(10)
+        for checks in 0..<20 {
+            #expect(throws: ImagingError.deadlinePassed) {
+                try PredictionDocument(id: "1", model: "reef", answer: answer, limit: .ending(after: checks))
+            }
+        }
+        let document = try PredictionDocument(id: "1", model: "reef", answer: answer, limit: .unlimited)
+        let usual = PredictionDocument(id: "1", model: "reef", answer: answer)
+        #expect(ByteBuffer(json: document) == ByteBuffer(json: usual))
+    }
+
+    @Test("are looked at while JSON is written")
+    func json() throws {
+        let document = PredictionDocument(id: "1", model: "reef", answer: try Self.answer(10))
+        for checks in 0..<10 {
+            #expect(throws: ImagingError.deadlinePassed) { try Response(json: document, limit: .ending(after: checks)) }
+        }
+        #expect(throws: Never.self) { try Response(json: document, limit: .ending(after: 10)) }
     }
 }

@@ -37,7 +37,7 @@ struct MaskGoldenTests {
         golden = try JSONDecoder().decode(Golden.self, from: Data(contentsOf: file))
     }
 
-    private func decoded(_ item: Golden.Case, _ rule: MaskRule) -> Mask {
+    private func decoded(_ item: Golden.Case, _ rule: MaskRule) throws -> Mask {
         let input = PixelSize(width: golden.input[0], height: golden.input[1])
         let decoder = MaskDecoder(
             size: PixelSize(width: golden.prototypeSize[0], height: golden.prototypeSize[1]),
@@ -45,7 +45,7 @@ struct MaskGoldenTests {
             rule: rule,
             letterbox: Letterbox(picture: item.size, target: input, fit: .square)
         )
-        return decoder.mask(golden.coefficients, golden.prototypes.flatMap(\.self).span, box: item.edges)
+        return try decoder.mask(golden.coefficients, golden.prototypes.flatMap(\.self).span, box: item.edges)
     }
 
     /// The pixels of a mask: columns from the left, down each.
@@ -71,7 +71,7 @@ struct MaskGoldenTests {
     )
     func ultralytics(function: String) throws {
         for (item, expected) in try cases(function) {
-            let found = decoded(item, .enlargeLogits)
+            let found = try decoded(item, .enlargeLogits)
             // Single precision, added up in another order, may turn a pixel whose sum is 0 but for rounding. Where the
             // picture is padded, Ultralytics cuts the padding off before it interpolates and differs near the border.
             let isPadded = item.size.width * golden.input[1] != item.size.height * golden.input[0]
@@ -91,7 +91,7 @@ struct MaskGoldenTests {
     )
     func enlarged(function: String, rule: MaskRule) throws {
         for (item, expected) in try cases(function) {
-            let found = decoded(item, rule)
+            let found = try decoded(item, rule)
             // Enlarged, a border is a stair of the input's pixels, here a line through it: no edge is further off than one
             // step, and on the whole neither way.
             let step = max(
@@ -115,7 +115,7 @@ struct MaskGoldenTests {
     func detectron2() throws {
         let side = Int(Double(golden.regionMask.count).squareRoot())
         for (item, expected) in try cases("detectron2.paste_masks_in_image") {
-            let found = MaskPaster(picture: item.size).mask(golden.regionMask, side: side, box: item.edges)
+            let found = try MaskPaster(picture: item.size).mask(golden.regionMask, side: side, box: item.edges)
             // As above: a value of one half but for rounding.
             #expect(differing(found, expected) <= expected.area / 5000 + 1, "\(item.box) on \(item.picture)")
             #expect(found.extent == expected.extent, "\(item.box) on \(item.picture)")

@@ -169,10 +169,16 @@ public final class LegacyQueue: JobQueue, Service {
     private func prepare(_ job: Job, id: String) async throws -> Prepared {
         let (bytes, limits, turns) = (job.picture, decoding, appliesOrientation)
         let keepsPicture = job.keepsPicture
-        return try await imaging.run {
-            let picture = try Picture(decoding: bytes, limits: limits, appliesOrientation: turns)
-            return Prepared(
-                json: LegacyPicture(picture).json(id: id),
+        let picture = try await imaging.decode(
+            bytes,
+            limits: limits,
+            appliesOrientation: turns,
+            isDrawnOn: keepsPicture,
+            for: job.model.name
+        )
+        return try await imaging.run(for: job.model.name) { limit in
+            try Prepared(
+                json: LegacyPicture(picture).json(id: id, limit: limit),
                 described: (picture.size, keepsPicture ? picture : nil)
             )
         }

@@ -110,7 +110,11 @@ public final class RedisQueue: JobQueue, Service {
             Task { await giveUp(ticket, entry, in: stream, isLate: false) }
         }
         var answer = try message.answer(from: model)
-        if job.keepsPicture { answer.picture = try await picture(of: job) }
+        if job.keepsPicture {
+            let picture = try await value(before: job.deadline) { try await self.picture(of: job) }
+            guard let picture else { throw JobError.deadlinePassed(model: model, hadBegun: true) }
+            answer.picture = picture
+        }
         return answer
     }
 
@@ -183,9 +187,13 @@ public final class RedisQueue: JobQueue, Service {
             case .remote(let model): model.ignoresOrientation
             }
         let (bytes, limits, turns) = (job.picture, decoding, appliesOrientation && !ignoresOrientation)
-        return try await imaging.run {
-            try Picture(decoding: bytes, limits: limits, appliesOrientation: turns)
-        }
+        return try await imaging.decode(
+            bytes,
+            limits: limits,
+            appliesOrientation: turns,
+            isDrawnOn: true,
+            for: job.model.name
+        )
     }
 }
 

@@ -49,11 +49,25 @@ struct QueueMessageTests {
         "carry the picture's faults, so that a gateway answers as one process would",
         arguments: [
             ImagingError.notAPicture, .unsupportedKind("SVG"), .damaged(.png, reason: "cut short"),
-            .tooLarge(.side, value: 9, limit: 8), .timedOut(limit: .milliseconds(1500)),
+            .tooLarge(.side, value: 9, limit: 8), .tooLarge(.memory, value: 9, limit: 8),
+            .tooLarge(.pixelsAtOnce, value: 9, limit: 8), .timedOut(limit: .milliseconds(1500)),
         ]
     )
     func pictureFaults(error: ImagingError) {
         #expect(throws: error) { try Self.there(AnswerMessage(FailureMessage(error))) }
+    }
+
+    @Test("carry the number of pixels of masks that are too many, and what the limit is")
+    func masksTooLarge() {
+        let error = VisionError.masksTooLarge(model: "reef", objects: 12, pixels: 9, limit: 8)
+        #expect(throws: error) { try Self.there(AnswerMessage(FailureMessage(error))) }
+    }
+
+    @Test("carry a deadline that passed while a picture was worked on")
+    func deadline() {
+        #expect(throws: JobError.deadlinePassed(model: "reef", hadBegun: false)) {
+            try Self.there(AnswerMessage(FailureMessage(ImagingError.deadlinePassed)))
+        }
     }
 
     @Test(
