@@ -137,6 +137,16 @@ public struct ModelSettings: Sendable, Hashable {
         vision.rename = try reader.dictionary("rename") ?? [:]
     }
 
+    /// The path of the label file that a settings file names; `nil` when it names none or can't be read.
+    static func labelFile(ofSettingsAt path: String) -> String? {
+        guard let data = FileManager.default.contents(atPath: path), data.count <= 1 << 20,
+            let text = String(data: data, encoding: .utf8),
+            let reader = try? SettingsReader(yaml: text, known: keys.map(\.name))
+        else { return nil }
+        let folder = URL(fileURLWithPath: path).deletingLastPathComponent()
+        return reader.plainString("labels").map { URL(fileURLWithPath: $0, relativeTo: folder).path }
+    }
+
     private func labels(_ reader: SettingsReader, folder: URL) throws(SettingsReader.Problem) -> [String]? {
         guard let file = reader.plainString("labels") else { return try reader.strings("labels") }
         let url = URL(fileURLWithPath: file, relativeTo: folder)

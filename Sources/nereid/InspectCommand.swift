@@ -33,7 +33,7 @@ struct InspectCommand: AsyncParsableCommand {
 
     private func lines(about graph: GraphDescription) -> [String] {
         let shortened = graph.metadata.sorted { $0.key < $1.key }.map { key, value in
-            "             \(key) = \(value.count > 100 ? value.prefix(100) + "…" : value)"
+            "             \(key.printable()) = \((value.count > 100 ? value.prefix(100) + "…" : value).printable())"
         }
         return graph.inputs.map { "input        \($0)" } + graph.outputs.map { "output       \($0)" }
             + (shortened.isEmpty ? [] : ["metadata"] + shortened)

@@ -2,6 +2,7 @@
 // Nereid: a vision model server.
 
 import NereidJobs
+import NereidModels
 import Yams
 
 #if canImport(FoundationEssentials)
@@ -158,6 +159,14 @@ extension SettingsLayers {
         return try read(setting, expected: words) { text in
             let hosts = (list(setting) ?? []).map { WebhookTarget.Host($0) }
             return hosts.contains(nil) ? nil : hosts.compactMap(\.self)
+        }
+    }
+
+    /// Names of models.
+    func modelNames(_ setting: Setting) throws(SettingsError) -> [String]? {
+        try read(setting, expected: "names of models, separated by commas") { _ in
+            let names = list(setting) ?? []
+            return !names.isEmpty && names.allSatisfy(ModelLocation.isUsable) ? names : nil
         }
     }
 

@@ -25,6 +25,13 @@ struct ServerMetrics: Sendable {
         "nereid_session_instances": "Runs of a model that may proceed at the same time.",
         "nereid_workers": "Workers that serve a model, as they say themselves.",
         "nereid_model_ready": "Whether a model answers requests (1) or not (0).",
+        "nereid_model_broken": "Whether a model's file as it is now can't be loaded (1) or can (0).",
+        "nereid_models_broken": "Files of models that can't be loaded as they are now.",
+        "nereid_ready": "Whether the process wants requests (1, also when degraded) or not (0), as /health/ready says.",
+        "nereid_job_store_available": "Whether jobs can be read and ordered (1) or not (0).",
+        "nereid_job_store_bytes": "Bytes of the files that jobs are kept in.",
+        "nereid_job_store_free_bytes": "Bytes that are free on the disk of these files.",
+        "nereid_job_store_reserved_bytes": "Bytes set aside on that disk for results and deletions.",
         "nereid_upload_bytes": "Memory held by uploads.",
         "nereid_decode_bytes": "Memory of decoded pictures, of the budget of decode_memory.",
         "nereid_decode_bytes_limit": "The budget of decode_memory.",
@@ -69,7 +76,14 @@ struct ServerMetrics: Sendable {
     }
 
     /// Everything counted, and how things stand at this moment, as Prometheus text.
-    func text(models: [ModelEntry], load: (String) -> QueueLoad, uploads: UploadMemory? = nil, imaging: ImagingLoad? = nil) -> String {
+    func text(
+        models: [ModelEntry],
+        load: (String) -> QueueLoad,
+        uploads: UploadMemory? = nil,
+        readiness: ReadinessReport? = nil,
+        jobs: BulkStorage? = nil,
+        imaging: ImagingLoad? = nil
+    ) -> String {
         // What only holds now is gathered anew each time, so that a model that has gone leaves nothing behind.
         let now = PrometheusRegistry(help: Self.help)
         func set(_ label: String, _ dimensions: [(String, String)], _ value: Int) {
@@ -86,11 +100,16 @@ struct ServerMetrics: Sendable {
                 let session = status.model?.vision.session
                 set("nereid_sessions_busy", model, session?.busyInstances ?? 0)
                 set("nereid_session_instances", model, session?.instances ?? 0)
+                set("nereid_model_broken", model, status.failure == nil ? 0 : 1)
             case .remote(let remote):
                 set("nereid_workers", model, remote.workers.count)
                 set("nereid_session_instances", model, remote.workers.reduce(0) { $0 + $1.instances })
             }
             set("nereid_model_ready", model, entry.isReady ? 1 : 0)
+        }
+        if let readiness {
+            set("nereid_ready", [], readiness.state == .notReady ? 0 : 1)
+            set("nereid_models_broken", [], readiness.broken.count)
         }
         if let uploads { set("nereid_upload_bytes", [], uploads.byteCount) }
         if let imaging {
@@ -98,6 +117,12 @@ struct ServerMetrics: Sendable {
             set("nereid_decode_bytes_limit", [], imaging.mostBytes)
             set("nereid_decode_running", [], imaging.running)
             set("nereid_decode_waiting", [], imaging.waiting)
+        }
+        if let jobs {
+            set("nereid_job_store_available", [], jobs.isAvailable ? 1 : 0)
+            if let bytes = jobs.fileBytes { set("nereid_job_store_bytes", [], bytes) }
+            if let bytes = jobs.freeBytes { set("nereid_job_store_free_bytes", [], bytes) }
+            if let bytes = jobs.reservedBytes { set("nereid_job_store_reserved_bytes", [], bytes) }
         }
         if let bytes = ResidentMemory.current { set("process_resident_memory_bytes", [], bytes) }
         return registry.text + now.text

@@ -26,7 +26,7 @@ struct ModelDirectoryTests {
         }
     }
 
-    private static func model(_ name: String, aliases: [String] = [], devices: String...) -> RemoteModel {
+    static func model(_ name: String, aliases: [String] = [], devices: String...) -> RemoteModel {
         RemoteModel(
             name: name,
             aliases: aliases,

@@ -96,15 +96,15 @@ struct QueueMessageTests {
                 "a worker of model ‘reef’ could not answer: no disk"
             ),
             (#"{"error":{"code":"picture_too_large","detail":"too big"}}"#, "could not answer: too big"),
-            (#"{}"#, "its answer has no task or no image size"),
+            (#"{}"#, "it has no task or no image size"),
             (#"{"task":"detect","image":{"width":0,"height":4}}"#, "no task or no image size"),
             (
                 #"{"task":"detect","image":{"width":4,"height":4},"detections":[{"class_id":0,"label":"a","score":1,"box":[1]}]}"#,
-                "a detection of its answer can't be read"
+                "one of its detections can't be read"
             ),
             (
                 #"{"task":"segment","image":{"width":4,"height":4},"detections":[{"class_id":0,"label":"a","score":1,"box":[0,0,1,1],"mask":[1]}]}"#,
-                "a detection of its answer can't be read"
+                "one of its detections can't be read"
             ),
         ]
     )
@@ -156,6 +156,12 @@ struct QueueMessageTests {
     func entry() throws {
         var entry = Self.entry
         #expect(try JobEntry(fields: Self.replies(entry)) == entry)
+        #expect(!entry.fields.contains { $0.0 == "traceparent" })
+        entry.trace = TraceParent(TraceParentTests.valid)
+        #expect(try JobEntry(fields: Self.replies(entry)) == entry)
+        #expect(entry.logged == ["request": "r", "trace_id": "0af7651916cd43dd8448eb211c80319c"])
+        // What others write there is no reason to refuse a job.
+        #expect(try JobEntry(fields: Self.replies(entry, without: "traceparent", setting: "x")).trace == nil)
         #expect(
             OptionsMessage(entry.options).json
                 == #"{"class_agnostic":true,"classes":[1,2],"confidence":0.3,"iou":0.5,"max_detections":7,"top_k":3}"#
