@@ -51,7 +51,8 @@ struct DecodingNeedTests {
 
     @Test("includes the drawing and encoding that follow")
     func drawing() throws {
-        let need = try Self.need(of: Picture.noise(width: 40, height: 30).encoded(as: .jpeg(quality: 90)), isDrawnOn: true)
+        let file = try Picture.noise(width: 40, height: 30).encoded(as: .jpeg(quality: 90))
+        let need = try Self.need(of: file, isDrawnOn: true)
         #expect((need.bytes, need.keptBytes) == (9 * 1200, 9 * 1200))
     }
 

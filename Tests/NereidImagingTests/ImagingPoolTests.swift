@@ -136,7 +136,9 @@ struct ImagingPoolTests {
             }
         }
         await #expect(throws: ImagingError.deadlinePassed) {
-            try await pool.run(by: ContinuousClock.now - .seconds(1)) { _ in Issue.record("work began after its deadline") }
+            try await pool.run(by: ContinuousClock.now - .seconds(1)) { _ in
+                Issue.record("work began after its deadline")
+            }
         }
         await pool.shutDown()
     }

@@ -147,7 +147,7 @@ struct ImagingScheduleTests {
             switch event {
             case 0:
                 let isLarge = Bool.random(using: &generator)
-                let bytes = isLarge ? Int.random(in: 5...48, using: &generator) : Int.random(in: 0...4, using: &generator)
+                let bytes = Int.random(in: isLarge ? 5...48 : 0...4, using: &generator)
                 claims[number] = .init(
                     share: "\(Int.random(in: 0...3, using: &generator))",
                     isLarge: isLarge,

@@ -72,7 +72,9 @@ struct WorkLimitTests {
     static let works: [Work] =
         Letterbox.Resampling.allCases.flatMap { resampling in
             // Shrinking, halving, enlarging, and copying.
-            [(150, 130), (128, 96), (20, 10), (64, 48)].map { letterbox(resampling, PixelSize(width: $0.0, height: $0.1)) }
+            [(150, 130), (128, 96), (20, 10), (64, 48)].map { width, height in
+                letterbox(resampling, PixelSize(width: width, height: height))
+            }
         } + [
             Work(testDescription: "padding", checks: 3 * 32) { limit in
                 let letterbox = Letterbox(

@@ -20,7 +20,11 @@ enum Orientation: Int, Sendable, CaseIterable {
     }
 
     /// Turns three-byte pixels, stored as a picture of `size`, upright.
-    func turn(_ pixels: [UInt8], of size: PixelSize, _ deadline: DecodingDeadline = .init(.init())) throws(ImagingError) -> [UInt8] {
+    func turn(
+        _ pixels: [UInt8],
+        of size: PixelSize,
+        _ deadline: DecodingDeadline = .init(.init())
+    ) throws(ImagingError) -> [UInt8] {
         let (width, height) = (size.width, size.height)
         let turned = swapsSides ? size.transposed : size
         let (right, down) = (3, 3 * width)

@@ -67,7 +67,9 @@ struct PredictRoutes {
         as form: PredictionParameters.Annotate,
         _ limit: WorkLimit
     ) throws -> Response {
-        guard let picture = answer.picture else { throw ImagingError.encodingFailed(reason: "the picture was not kept") }
+        guard let picture = answer.picture else {
+            throw ImagingError.encodingFailed(reason: "the picture was not kept")
+        }
         let bytes = try Annotation.draw(
             answer.detections,
             classifications: answer.classifications,

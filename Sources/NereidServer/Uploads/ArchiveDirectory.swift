@@ -35,7 +35,8 @@ struct ArchiveDirectory: Hashable {
 
     private func extents(in bytes: ByteBuffer) -> [Extent] {
         var extents: [Extent] = []
-        guard var place = Int(exactly: offset), let end = Int(exactly: offset.addingReportingOverflow(length).partialValue)
+        let (sum, overflow) = offset.addingReportingOverflow(length)
+        guard !overflow, var place = Int(exactly: offset), let end = Int(exactly: sum), end <= bytes.readableBytes
         else { return [] }
         func number<Number: FixedWidthInteger>(at place: Int, as type: Number.Type) -> UInt64? {
             guard place >= 0 else { return nil }
@@ -80,7 +81,7 @@ struct ArchiveDirectory: Hashable {
         _ number: (Int, UInt16.Type) -> UInt64?
     ) -> UInt64 {
         var end = start
-        let header = Int(exactly: start) ?? .max - Self.headerLength
+        let header = min(Int(exactly: start) ?? .max, .max - Self.headerLength)
         let variable = (number(header + 26, UInt16.self) ?? 0) + (number(header + 28, UInt16.self) ?? 0)
         for part in [UInt64(Self.headerLength), variable, length] {
             let (sum, overflow) = end.addingReportingOverflow(part)

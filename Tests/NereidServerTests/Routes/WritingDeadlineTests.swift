@@ -28,11 +28,16 @@ struct WritingDeadlineTests {
         }
     }
 
-    @Test("end with 504: masks as JSON and as CSV, and drawn pictures", arguments: ["", "?format=csv", "?annotate=png"])
+    @Test(
+        "end with 504: masks as JSON and as CSV, and drawn pictures",
+        arguments: ["", "?format=csv", "?annotate=png"]
+    )
     func deadline(query: String) async throws {
         var detection = TaskDocumentTests.plain
         detection.mask = Mask(size: PixelSize(width: 6, height: 4), counts: [5, 2, 3, 2, 12])
-        let server = try await TestServer(queue: Self.queue([detection])) { $0.requestTimeout = .seconds(2) }
+        let server = try await TestServer(queue: Self.queue([detection])) {
+            $0.requestTimeout = .seconds(2)
+        }
         try await server.test { client in
             let path = PredictRouteTests.path + query
             try await client.execute(uri: path, method: .post, body: TestPicture.blocks()) {
@@ -45,7 +50,9 @@ struct WritingDeadlineTests {
 
     @Test("are written all the same where it takes no time")
     func short() async throws {
-        let server = try await TestServer(queue: Self.queue([TaskDocumentTests.plain])) { $0.requestTimeout = .seconds(2) }
+        let server = try await TestServer(queue: Self.queue([TaskDocumentTests.plain])) {
+            $0.requestTimeout = .seconds(2)
+        }
         try await server.test { client in
             try await client.execute(uri: PredictRouteTests.path, method: .post, body: TestPicture.blocks()) {
                 #expect($0.status == .ok)

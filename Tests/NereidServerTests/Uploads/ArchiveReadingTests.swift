@@ -185,7 +185,8 @@ struct ArchiveReadingTests {
         var offsets: [Int] = []
         for file in files {
             offsets.append(zip.writerIndex)
-            zip.writeMultipleIntegers(ByteBuffer.fileRecord, UInt16(20), UInt16(0), UInt16(0), UInt32(0), endianness: .little)
+            zip.writeMultipleIntegers(ByteBuffer.fileRecord, UInt16(20), UInt16(0), UInt16(0), endianness: .little)
+            zip.writeInteger(UInt32(0), endianness: .little)
             zip.writeMultipleIntegers(checksum(file), UInt32(file.count), UInt32(file.count), endianness: .little)
             zip.writeMultipleIntegers(UInt16(1), UInt16(0), endianness: .little)
             zip.writeString("x")
@@ -194,7 +195,8 @@ struct ArchiveReadingTests {
         let directory = zip.writerIndex
         for (name, index) in entries {
             let size = UInt32(files[index].count)
-            zip.writeMultipleIntegers(ByteBuffer.directoryRecord, UInt16(20), UInt16(20), UInt16(0), endianness: .little)
+            zip.writeMultipleIntegers(ByteBuffer.directoryRecord, UInt16(20), UInt16(20), endianness: .little)
+            zip.writeInteger(UInt16(0), endianness: .little)
             zip.writeMultipleIntegers(UInt16(0), UInt32(0), checksum(files[index]), size, size, endianness: .little)
             zip.writeMultipleIntegers(UInt16(name.utf8.count), UInt16(0), UInt16(0), UInt16(0), endianness: .little)
             zip.writeMultipleIntegers(UInt16(0), UInt32(0), UInt32(offsets[index] + shift), endianness: .little)
