@@ -144,7 +144,8 @@ private final class Ticket: LineTicket, Sendable {
     }
 
     func begin(_ run: Run) {
-        waiter.withLock { $0.run = run }
+        // A run may have answered before it is known here.
+        waiter.withLock { if $0.continuation != nil { $0.run = run } }
     }
 
     /// Answers, once; later answers go nowhere. A run that nobody waits for any more is stopped.

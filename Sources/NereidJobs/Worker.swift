@@ -36,7 +36,8 @@ public struct Worker: Sendable {
 
     /// The answers to jobs for one version of a model, in their order. A picture that can't be decoded fails its own job only.
     ///
-    /// Work ends at the latest of the jobs' deadlines, and when the task is cancelled.
+    /// Work ends at the latest of the jobs' deadlines, and when the task is cancelled. Jobs that keep their pictures are run one at
+    /// a time: the kept ones may be what others wait for.
     public func run(_ jobs: [Job]) async -> [Result<JobAnswer, any Error>] {
         let answers = Mutex([Result<JobAnswer, any Error>?](repeating: nil, count: jobs.count))
         await run(jobs) { index, answer in answers.withLock { $0[index] = answer } }
