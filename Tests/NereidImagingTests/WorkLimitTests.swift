@@ -69,40 +69,41 @@ struct WorkLimitTests {
         }
     }
 
-    static let works: [Work] =
-        Letterbox.Resampling.allCases.flatMap { resampling in
-            // Shrinking, halving, enlarging, and copying.
-            [(150, 130), (128, 96), (20, 10), (64, 48)].map { width, height in
-                letterbox(resampling, PixelSize(width: width, height: height))
-            }
-        } + [
-            Work(testDescription: "padding", checks: 3 * 32) { limit in
-                let letterbox = Letterbox(
-                    picture: PixelSize(width: 64, height: 32),
-                    target: PixelSize(width: 64, height: 64),
-                    fit: .square
-                )
-                var bytes = [UInt8](repeating: 0, count: PixelEncoding().byteCount(for: letterbox.input))
-                var span = bytes.mutableSpan
-                var raw = span.mutableBytes
-                try letterbox.render(.gradient(width: 64, height: 32), as: PixelEncoding(), into: &raw, limit: limit)
-            },
-            decoding("PNG", checks: 100) { try Picture.noise(width: 20, height: 100).encoded(as: .png) },
-            decoding("JPEG", checks: 2) { try Picture.noise(width: 20, height: 100).encoded(as: .jpeg(quality: 90)) },
-            decoding("BMP", checks: 100) { ByteBuffer(bytes: bitmap(width: 4, height: 100)) },
-            Work(testDescription: "turning upright", checks: 4) { limit in
-                let deadline = DecodingDeadline(DecodingLimits(), limit)
-                let size = PixelSize(width: 256, height: 10)
-                let pixels = [UInt8](repeating: 1, count: size.pixelCount * 3)
-                _ = try DecodedPixels(size: size, pixels: pixels, orientation: .quarterTurn).turnedUpright(deadline)
-            },
-            Work(testDescription: "writing a PNG", checks: 4) { limit in
-                _ = try Picture.noise(width: 256, height: 2048).encoded(as: .png, limit: limit)
-            },
-            Work(testDescription: "writing a JPEG", checks: 2) { limit in
-                _ = try Picture.noise(width: 16, height: 16).encoded(as: .jpeg(quality: 90), limit: limit)
-            },
-        ]
+    /// Shrinking, halving, enlarging, and copying.
+    static let sizes = [(150, 130), (128, 96), (20, 10), (64, 48)].map { PixelSize(width: $0.0, height: $0.1) }
+
+    static let letterboxes: [Work] = Letterbox.Resampling.allCases.flatMap { resampling in
+        sizes.map { letterbox(resampling, $0) }
+    }
+
+    static let others: [Work] = [
+        Work(testDescription: "padding", checks: 3 * 32) { limit in
+            let letterbox = Letterbox(
+                picture: PixelSize(width: 64, height: 32),
+                target: PixelSize(width: 64, height: 64),
+                fit: .square
+            )
+            var bytes = [UInt8](repeating: 0, count: PixelEncoding().byteCount(for: letterbox.input))
+            var span = bytes.mutableSpan
+            var raw = span.mutableBytes
+            try letterbox.render(.gradient(width: 64, height: 32), as: PixelEncoding(), into: &raw, limit: limit)
+        },
+        decoding("PNG", checks: 100) { try Picture.noise(width: 20, height: 100).encoded(as: .png) },
+        decoding("JPEG", checks: 2) { try Picture.noise(width: 20, height: 100).encoded(as: .jpeg(quality: 90)) },
+        decoding("BMP", checks: 100) { ByteBuffer(bytes: bitmap(width: 4, height: 100)) },
+        Work(testDescription: "turning upright", checks: 4) { limit in
+            let deadline = DecodingDeadline(DecodingLimits(), limit)
+            let size = PixelSize(width: 256, height: 10)
+            let pixels = [UInt8](repeating: 1, count: size.pixelCount * 3)
+            _ = try DecodedPixels(size: size, pixels: pixels, orientation: .quarterTurn).turnedUpright(deadline)
+        },
+        Work(testDescription: "writing a PNG", checks: 4) { limit in
+            _ = try Picture.noise(width: 256, height: 2048).encoded(as: .png, limit: limit)
+        },
+        Work(testDescription: "writing a JPEG", checks: 2) { limit in
+            _ = try Picture.noise(width: 16, height: 16).encoded(as: .jpeg(quality: 90), limit: limit)
+        },
+    ]
 
     /// A BMP of 24 bits without compression.
     static func bitmap(width: Int, height: Int) -> [UInt8] {
@@ -114,7 +115,7 @@ struct WorkLimitTests {
         return Array(file.readableBytesView)
     }
 
-    @Test("are looked at on the way by every piece of work", arguments: works)
+    @Test("are looked at on the way by every piece of work", arguments: letterboxes + others)
     func work(work: Work) throws {
         try work.run(.unlimited)
         #expect(throws: ImagingError.deadlinePassed) { try work.run(.ending(after: 0)) }
