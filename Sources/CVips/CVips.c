@@ -18,7 +18,6 @@
 OPEN(png)
 OPEN(webp)
 OPEN(tiff)
-OPEN(gif)
 OPEN(heif)
 
 typedef struct {

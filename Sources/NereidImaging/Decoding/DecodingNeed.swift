@@ -13,9 +13,8 @@
 /// | PNG | 6; interlaced 4 + samples | 3.4; 6.1, 11.1 with 8 bytes of samples |
 /// | TIFF | 4 + 2 · samples, as one tile may hold the whole picture | 3.5 in strips, 9.0 in large tiles |
 /// | WebP | 12 | 10.4, with alpha 11.5 |
-/// | GIF | 9 | 7.5 |
 /// | HEIF, AVIF | 3 + 3 · samples | 7.2 to 10.7 with 3 bytes of samples |
-/// | BMP | 3 | |
+/// | BMP, GIF | 3 | |
 public struct DecodingNeed: Sendable, Hashable {
     /// The most bytes held at one time, the decoded picture included.
     public var bytes: Int

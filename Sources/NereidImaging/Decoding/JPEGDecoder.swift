@@ -33,7 +33,7 @@ func decodeJPEG(
             try decompressor.decodeUnended(bytes, header: header, deadline)
         }
     try deadline.check()
-    return DecodedPixels(size: header.size, pixels: pixels, orientation: outline.orientation ?? .upright)
+    return DecodedPixels(size: header.size, pixels: pixels, orientation: outline.orientation.result)
 }
 
 extension JPEGOutline {
@@ -65,7 +65,7 @@ extension JPEGOutline {
             size,
             bytesPerPixel: isKept ? max(pixel, (components == 4 ? 4 : 3) + 2 * components) : pixel,
             nanoseconds: max(scans, 1) * Self.nanosecondsPerPixel,
-            isTurned: (orientation ?? .upright) != .upright
+            isTurned: orientation.result != .upright
         )
     }
 }

@@ -70,7 +70,7 @@ extension VisionModel {
                 }
             }
         } catch let misfit as HeadMisfit {
-            throw VisionError.unexpectedOutput(model: name, reason: misfit.reason)
+            throw error(misfit)
         }
         engine.postprocessing = (clock.now - begun - engine.waited - engine.inference) / max(batch.count, 1)
         count(first)
@@ -116,7 +116,8 @@ extension VisionModel {
                 classAgnostic: request.options.classAgnostic ?? defaults.classAgnostic,
                 maxDetections: request.options.maxDetections ?? defaults.maxDetections
             )
-            return try suppression(candidates, check: limit.check)
+            let plausible = try Plausibility(input: request.letterbox.input).checked(candidates)
+            return try suppression(plausible, check: limit.check)
         }
     }
 
@@ -132,7 +133,8 @@ extension VisionModel {
         let area = side * side
         var object = 0
         return try output.withElements(of: Float.self) { logits in
-            try zip(detections, batch).map { found, request in
+            guard !Float.containsNaN(logits) else { throw HeadMisfit.value("a mask that is not a number") }
+            return try zip(detections, batch).map { found, request in
                 let paster = MaskPaster(picture: request.letterbox.picture)
                 return try found.map { detection in
                     try limit.check()

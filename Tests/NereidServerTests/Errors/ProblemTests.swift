@@ -195,6 +195,12 @@ struct ProblemTests {
             words: ["‘reef’", "rows of 7"]
         ),
         Sample(
+            error: VisionError.implausibleOutput(model: "reef", head: "yolov5", reason: "a score of 17.2"),
+            status: 500,
+            code: .modelFailed,
+            words: ["‘reef’", "a score of 17.2"]
+        ),
+        Sample(
             error: InferenceError.runFailed(model: "reef", reason: "out of memory"),
             status: 500,
             code: .modelFailed,

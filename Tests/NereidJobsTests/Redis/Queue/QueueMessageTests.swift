@@ -230,7 +230,9 @@ struct QueueMessageTests {
 
     @Test("of workers may have their models elsewhere, by a name that tells what they are")
     func descriptions() throws {
-        let models = [WorkerAnnouncement.Model(name: "reef", task: "detect", labels: ["urchin"])]
+        var reef = WorkerAnnouncement.Model(name: "reef", task: "detect", labels: ["urchin"])
+        reef.warnings = ["the metadata's ‘names’ can't be read"]
+        let models = [reef]
         let description = try WorkerDescription(models)
         #expect(try WorkerDescription(models) == description)
         #expect(
@@ -247,6 +249,7 @@ struct QueueMessageTests {
         let back = try WorkerAnnouncement(json: said.json())
         #expect(back == said && RemoteCatalogue([back]).models.isEmpty)
         let catalogue = RemoteCatalogue([back.completed(from: [description.digest: models])])
+        #expect(catalogue.models.first?.warnings == ["the metadata's ‘names’ can't be read"])
         #expect(catalogue.models.map(\.labels.names) == [["urchin"]])
         #expect(catalogue.models.first?.workers.map(\.running) == [3])
     }
