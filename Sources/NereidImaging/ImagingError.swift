@@ -3,6 +3,8 @@
 
 /// What can go wrong with pictures. Every message says what happened and what can be done about it.
 public enum ImagingError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// There are no bytes at all.
+    case emptyFile
     /// The bytes are no picture of any kind known here.
     case notAPicture
     /// A picture, but of a kind that is not read here; `kind` names it and, where it helps, says why.
@@ -51,6 +53,8 @@ public enum ImagingError: Error, Sendable, Equatable, CustomStringConvertible {
     /// The message, in one or two sentences.
     public var description: String {
         switch self {
+        case .emptyFile:
+            return "There is no picture: the file is empty (0 bytes). Check the file and send it again."
         case .notAPicture:
             let known = PictureFormat.allCases.map(\.displayName).joined(separator: ", ")
             return "These bytes are not a picture. Pictures read here: \(known)."

@@ -19,13 +19,14 @@ extension Picture {
     ///   - limits: What the picture may cost.
     ///   - appliesOrientation: Whether the picture is turned upright as its EXIF (or TIFF) orientation asks. HEIF and
     ///     AVIF carry their own rotation, which is always applied.
-    /// - Throws: ``ImagingError``, whose cases tell apart bytes that are no picture, kinds that are not read here,
+    /// - Throws: ``ImagingError``, whose cases tell apart an empty file, bytes that are no picture, kinds that are not read here,
     ///   damage, and pictures beyond the limits.
     public init(
         decoding bytes: ByteBuffer,
         limits: DecodingLimits = DecodingLimits(),
         appliesOrientation: Bool = true
     ) throws {
+        guard bytes.readableBytes > 0 else { throw ImagingError.emptyFile }
         try limits.check(encodedBytes: bytes.readableBytes)
         let deadline = DecodingDeadline(limits)
         let format = try PictureFormat(recognising: bytes.readableBytesUInt8Span)
@@ -37,8 +38,9 @@ extension Picture {
                 try decodeWithVips(bytes, as: format, limits: limits, deadline: deadline)
             }
         }
+        let taken = raw.taken ?? bytes.withUnsafeReadableBytes { CaptureTime(in: $0, of: format) }
         let upright = appliesOrientation ? raw.turnedUpright() : raw
-        self.init(size: upright.size, format: format, pixels: upright.pixels)
+        self.init(size: upright.size, format: format, taken: taken, pixels: upright.pixels)
     }
 }
 
@@ -48,6 +50,8 @@ struct DecodedPixels {
     /// Red, green, blue, rows from the top.
     var pixels: [UInt8]
     var orientation = Orientation.upright
+    /// When the picture was taken, where its decoder is the one to find that.
+    var taken: CaptureTime?
 
     /// The pixels turned as the orientation asks.
     func turnedUpright() -> DecodedPixels {

@@ -11,11 +11,17 @@ struct DecodingErrorTests {
     @Test(
         "bytes that are no picture",
         arguments: [
-            "", "B", "hello, world", "GIF88a", "RIFF....WAVE", "%!PS-Adobe", "\0\0\0\u{18}ftypisom\0\0\0\0isommp42",
+            "B", "hello, world", "GIF88a", "RIFF....WAVE", "%!PS-Adobe", "\0\0\0\u{18}ftypisom\0\0\0\0isommp42",
         ]
     )
     func notAPicture(text: String) {
         #expect(errorOfDecoding(text.utf8) == .notAPicture)
+    }
+
+    @Test("no bytes at all")
+    func emptyFile() {
+        #expect(errorOfDecoding([]) == .emptyFile)
+        #expect(ImagingError.emptyFile.description.contains("the file is empty"))
     }
 
     @Test(

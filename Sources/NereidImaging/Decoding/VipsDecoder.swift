@@ -37,7 +37,12 @@ func decodeWithVips(
     try deadline.check()
     // HEIF and AVIF say how they are turned in their container, which libheif has seen to; EXIF only repeats it.
     let stored = [.heif, .avif].contains(format) ? 1 : vips_image_get_orientation(source.image)
-    return DecodedPixels(size: source.size, pixels: pixels, orientation: Orientation(rawValue: Int(stored)) ?? .upright)
+    return DecodedPixels(
+        size: source.size,
+        pixels: pixels,
+        orientation: Orientation(rawValue: Int(stored)) ?? .upright,
+        taken: source.captureTime
+    )
 }
 
 private func open(

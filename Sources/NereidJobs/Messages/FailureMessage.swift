@@ -31,6 +31,9 @@ struct FailureMessage: Codable, Sendable, Hashable {
         }
     }
 
+    /// The kind of what is no picture because it has no bytes.
+    private static let empty = "empty"
+
     private init(_ code: Code, _ detail: String) {
         self.code = code
         self.detail = detail
@@ -56,6 +59,8 @@ struct FailureMessage: Codable, Sendable, Hashable {
         switch error {
         case .notAPicture:
             code = .notAPicture
+        case .emptyFile:
+            (code, kind) = (.notAPicture, Self.empty)
         case .unsupportedKind(let kind):
             (code, self.kind) = (.unsupportedPicture, kind)
         case .damaged(let format, let reason):
@@ -72,7 +77,7 @@ struct FailureMessage: Codable, Sendable, Hashable {
     /// The error that it was made of, as near as it can be told.
     func error(from model: String) -> any Error {
         switch code {
-        case .notAPicture: return ImagingError.notAPicture
+        case .notAPicture: return kind == Self.empty ? ImagingError.emptyFile : ImagingError.notAPicture
         case .unsupportedPicture: return ImagingError.unsupportedKind(kind ?? detail)
         case .damagedPicture: return ImagingError.damaged(format ?? .jpeg, reason: kind ?? detail)
         case .pictureTooLarge:
