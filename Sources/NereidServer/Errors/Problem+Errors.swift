@@ -158,7 +158,7 @@ extension Problem {
     private init(_ error: ImagingError) {
         let (status, code): (HTTPResponse.Status, Code) =
             switch error {
-            case .notAPicture: (.unsupportedMediaType, .notAPicture)
+            case .notAPicture, .emptyFile: (.unsupportedMediaType, .notAPicture)
             case .unsupportedKind: (.unsupportedMediaType, .unsupportedPicture)
             case .damaged: (.unprocessableContent, .damagedPicture)
             case .tooLarge: (.contentTooLarge, .pictureTooLarge)

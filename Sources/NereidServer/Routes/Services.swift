@@ -97,7 +97,9 @@ struct Services: Sendable {
         }
         let (queue, files) = (queue, upload.files)
         let answers = try await context.channel.untilClientLeaves {
-            try await files.concurrentMap(atMost: prediction.model.window) { file in
+            try await files.concurrentMap(atMost: prediction.model.window) { file -> Result<JobAnswer, any Error> in
+                // No worker needs to be asked about nothing.
+                guard file.bytes.readableBytes > 0 else { return .failure(ImagingError.emptyFile) }
                 let job = Job(
                     id: prediction.id,
                     model: prediction.model,
@@ -107,7 +109,7 @@ struct Services: Sendable {
                     keepsPicture: prediction.keepsPictures
                 )
                 do {
-                    return Result<JobAnswer, any Error>.success(try await queue.submit(job))
+                    return .success(try await queue.submit(job))
                 } catch let error as ImagingError {
                     return .failure(error)
                 }
