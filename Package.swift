@@ -46,6 +46,7 @@ let page = [
     "labels.js",
     "main.js",
     "model-picker.js",
+    "model-problems.js",
     "notice.js",
     "palette.js",
     "panel.css",

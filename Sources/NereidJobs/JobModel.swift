@@ -56,6 +56,8 @@ public struct RemoteModel: Sendable, Hashable {
     public var input: Input?
     /// What holds where a request says nothing; `nil` when its workers do not say.
     public var defaults: PredictionDefaults?
+    /// What its workers could not read of its file, in sentences.
+    public var warnings: [String] = []
 
     /// What a model's input takes.
     public struct Input: Codable, Sendable, Hashable {

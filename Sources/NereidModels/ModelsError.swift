@@ -34,11 +34,12 @@ public enum ModelsError: Error, Sendable, Equatable, CustomStringConvertible {
         case .broken(let name, let reason):
             "model ‘\(name)’ can't be served until its file is replaced: \(reason)"
         case .noSuchPath(let path):
-            "there is no file or folder ‘\(path)’. Give the path of an .onnx file, of a folder of them, or ‘demo’ for the bundled model"
+            "there is no file or folder ‘\(path.printable())’. Give the path of an .onnx file, of a folder of them, or ‘demo’ for the bundled model"
         case .unsupportedFile(let path, let reason):
-            "‘\(path)’ is not a model that this version serves: \(reason)"
+            "‘\(path.printable())’ is not a model that this version serves: \(reason)"
         case .badName(let name):
-            "‘\(name)’ can't be a model's name: names are 1 to 128 characters without ‘/’ and control characters"
+            "‘\(name.printable())’ can't be a model's name: names are 1 to 128 characters without ‘/’, control characters and "
+                + "characters that change the direction of writing"
         case .settings(let path, let reason):
             "the settings in \(path) can't be used: \(reason)"
         case .configuration(let path, let found):
@@ -48,7 +49,7 @@ public enum ModelsError: Error, Sendable, Equatable, CustomStringConvertible {
                 + "Put the config.yaml of its training into the same folder, under the weights' name if there are others, "
                 + "or give CONFIG.yaml+WEIGHTS.pth"
         case .nameTaken(let name, let path, let other):
-            "two files ask for the name ‘\(name)’: \(other) has it, \(path) is left out. Rename one, or give NAME=PATH"
+            "two files ask for the name ‘\(name)’: \(other.printable()) has it, \(path.printable()) is left out. Rename one, or give NAME=PATH"
         }
     }
 }

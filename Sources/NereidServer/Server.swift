@@ -53,7 +53,7 @@ public struct Server: Service {
             imaging: imaging,
             metrics: ServerMetrics(),
             uploads: UploadMemory(limit: configuration.maxUploadMemory),
-            readiness: Readiness()
+            readiness: Readiness(required: configuration.requiredModels)
         )
         self.init(
             configuration: configuration,
@@ -88,7 +88,7 @@ public struct Server: Service {
         logger: Logger,
         onListening: @escaping @Sendable (Int) async -> Void = { _ in }
     ) {
-        let (readiness, metrics) = (Readiness(), ServerMetrics())
+        let (readiness, metrics) = (Readiness(required: configuration.requiredModels), ServerMetrics())
         self.init(
             configuration: configuration,
             certificates: certificates,
@@ -97,8 +97,10 @@ public struct Server: Service {
             logger: logger,
             onListening: onListening
         ) { router in
-            HealthRoutes(readiness: readiness, models: models) { metrics.text(models: models.entries, load: load) }
-                .add(to: router)
+            HealthRoutes(readiness: readiness, models: models) {
+                metrics.text(models: models.entries, load: load, readiness: readiness.report(models))
+            }
+            .add(to: router)
         }
     }
 
@@ -181,7 +183,10 @@ public struct Server: Service {
             router.add(
                 middleware: CORSMiddleware(
                     allowOrigin: origin == "*" ? .all : .custom(origin),
-                    allowHeaders: [.accept, .contentType, .authorization, .idempotencyKey, .lastEventID],
+                    allowHeaders: [
+                        .accept, .contentType, .authorization, .idempotencyKey, .lastEventID, .requestID, .traceParent,
+                        .traceState,
+                    ],
                     allowMethods: [.get, .post, .delete, .options],
                     maxAge: .hours(1)
                 )

@@ -23,8 +23,15 @@ extension VisionModel {
                 ? Reading(classifications: try classifications(in: outputs, at: index, letterbox, options))
                 : Reading(detections: try detections(in: outputs, at: index, letterbox, options))
         } catch let misfit as HeadMisfit {
-            throw VisionError.unexpectedOutput(model: name, reason: misfit.reason)
+            throw error(misfit)
         }
+    }
+
+    /// The error for outputs that its head can't read.
+    func error(_ misfit: HeadMisfit) -> VisionError {
+        misfit.isValue
+            ? .implausibleOutput(model: name, head: headKind.rawValue, reason: misfit.reason)
+            : .unexpectedOutput(model: name, reason: misfit.reason)
     }
 
     private func classifications(
@@ -36,7 +43,7 @@ extension VisionModel {
         // Unless a request says otherwise the best classes are given, however unsure: there is always a best one.
         let filter = CandidateFilter(confidence: options.confidence ?? -1, classes: options.classes)
         let candidates = try head.candidates(in: outputs, picture: index, input: letterbox.input, filter: filter)
-        return NonMaximumSuppression.sorted(candidates.filter(\.score.isFinite))
+        return NonMaximumSuppression.sorted(try Plausibility(input: letterbox.input).checked(candidates))
             .prefix(options.topClasses ?? defaults.topClasses)
             .map { Classification(classID: $0.classID, label: labels[$0.classID], score: $0.score) }
     }
@@ -47,8 +54,9 @@ extension VisionModel {
         _ letterbox: Letterbox,
         _ options: PredictionOptions
     ) throws -> [Detection] {
-        let chosen = chosen(
-            try head.candidates(
+        let plausibility = Plausibility(input: letterbox.input)
+        let candidates = try plausibility.checked(
+            head.candidates(
                 in: outputs,
                 picture: index,
                 input: letterbox.input,
@@ -59,9 +67,9 @@ extension VisionModel {
                     classAgnostic: options.classAgnostic ?? defaults.classAgnostic
                 )
             )
-            .filter { $0.box.isFinite && $0.score.isFinite && $0.angle.isFinite },
-            options
         )
+        let chosen = chosen(candidates, options)
+        try plausibility.requireNear(chosen)
         var detections = chosen.map { detection($0, letterbox) }
         if head.dropsEmptyBoxes { detections.removeAll { $0.box.width <= 0 || $0.box.height <= 0 } }
         guard task != .detect, let extra = head.extra, !chosen.isEmpty else { return detections }
@@ -72,7 +80,10 @@ extension VisionModel {
             }
         case .keypoints(_, let values):
             for (place, candidate) in chosen.enumerated() {
-                let numbers = try head.extras(of: candidate, in: outputs, picture: index, input: letterbox.input)
+                let numbers = try plausibility.keypoints(
+                    head.extras(of: candidate, in: outputs, picture: index, input: letterbox.input),
+                    valuesOfPoint: values
+                )
                 detections[place].keypoints = letterbox.pictureKeypoints(numbers, valuesOfPoint: values)
             }
         case .masks(let count, let prototypes, let rule):
@@ -127,7 +138,10 @@ extension VisionModel {
             letterbox: letterbox
         )
         return try outputs[prototypes].withFloats(picture: index) { planes in
-            try candidates.map { candidate in
+            guard !Float.containsNaN(planes) else {
+                throw HeadMisfit.value("a prototype of masks that is not a number")
+            }
+            return try candidates.map { candidate in
                 try Task.checkCancellation()
                 let coefficients = try head.extras(
                     of: candidate,
@@ -135,6 +149,9 @@ extension VisionModel {
                     picture: index,
                     input: letterbox.input
                 )
+                guard coefficients.allSatisfy(\.isFinite) else {
+                    throw HeadMisfit.value("a coefficient of a mask that is not a finite number")
+                }
                 return decoder.mask(coefficients, planes, box: candidate.box)
             }
         }
@@ -185,14 +202,11 @@ extension Letterbox {
         )
     }
 
-    /// Keypoints of the input, two or three numbers each, in pixels of the picture, clipped to it. What is not a number
-    /// lies at the top left corner with a score of 0.
+    /// Keypoints of the input, two or three numbers each, in pixels of the picture, clipped to it.
     fileprivate func pictureKeypoints(_ numbers: [Float], valuesOfPoint: Int) -> [Keypoint] {
         stride(from: 0, to: numbers.count - numbers.count % valuesOfPoint, by: valuesOfPoint).map { start in
-            let isFinite = numbers[start..<start + valuesOfPoint].allSatisfy(\.isFinite)
-            let place = isFinite ? picturePoint(Point(x: numbers[start], y: numbers[start + 1])) : Point(x: 0, y: 0)
-            let score: Float? = valuesOfPoint == 3 ? (isFinite ? numbers[start + 2] : 0) : nil
-            return Keypoint(x: place.x, y: place.y, score: score)
+            let place = picturePoint(Point(x: numbers[start], y: numbers[start + 1]))
+            return Keypoint(x: place.x, y: place.y, score: valuesOfPoint == 3 ? numbers[start + 2] : nil)
         }
     }
 

@@ -6,6 +6,7 @@ import AsyncHTTPClient
 import Foundation
 import NIOCore
 import NIOSSL
+import NereidModels
 import NereidServer
 
 /// Asks a serving process whether it is well, for containers and scripts without an HTTP client.
@@ -50,7 +51,7 @@ struct HealthCommand: AsyncParsableCommand {
             throw CommandFailure("\(address) does not answer within 3 seconds; is nereid running there? (\(error))")
         }
         let body = String(buffer: (try? await response.body.collect(upTo: 1 << 16)) ?? ByteBuffer())
-        print(body)
+        print(body.printable(keeping: ["\n"]))
         guard response.status == .ok else { throw ExitCode.failure }
     }
 }

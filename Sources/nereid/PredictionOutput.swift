@@ -80,7 +80,7 @@ final class PredictionOutput {
     }
 }
 
-/// Writes a line to standard error.
+/// Writes a line to standard error, with unprintable characters escaped: file names may hold any.
 func standardError(_ line: String) {
-    try? FileHandle.standardError.write(contentsOf: Data((line + "\n").utf8))
+    try? FileHandle.standardError.write(contentsOf: Data((line.printable(keeping: ["\n"]) + "\n").utf8))
 }

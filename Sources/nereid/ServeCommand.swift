@@ -62,6 +62,7 @@ struct ServeCommand: AsyncParsableCommand {
         var repository: ModelRepository?
         if plan.server.runsModels {
             let runtime = try Runtime(plan.engine, imaging: imaging)
+            try await runtime.check(plan.engine.session.device)
             announcement = runtime.description
             let models = runtime.repository(of: try plan.locations(), session: plan.engine.session)
             repository = models

@@ -24,7 +24,8 @@ struct ServingPlan: CustomStringConvertible {
     /// One line for each thing that matters, for a person who checks a command line. Without passwords.
     var description: String {
         let models = self.models.map { argument in
-            "model: \(argument)\((try? ModelLocation(argument: argument)) == nil ? " (nothing is there)" : "")"
+            "model: \(argument.printable())"
+                + ((try? ModelLocation(argument: argument)) == nil ? " (nothing is there)" : "")
         }
         let role =
             switch self.role {
@@ -39,7 +40,17 @@ struct ServingPlan: CustomStringConvertible {
             let folder = server.jobsFolder ?? "the user's own folder"
             lines.append("jobs: \(server.queueAddress == nil ? folder : "in the queue")")
         }
-        return (lines + certificates + models).joined(separator: "\n")
+        return (lines + certificates + models + required).joined(separator: "\n")
+    }
+
+    /// A line for each model without which the process is not ready, beside those that are named above.
+    private var required: [String] {
+        let found = (try? locations()).map(ModelLocation.names) ?? []
+        return server.requiredModels.map { name in
+            if server.runsModels, found.contains(name) { return "required: \(name)" }
+            let mayBeElsewhere = role == .server && server.queueAddress != nil
+            return "required: \(name) (\(mayBeElsewhere ? "of a worker of the queue" : "not there yet"))"
+        }
     }
 
     /// A line for each certificate, or for what stands against them; none without TLS.

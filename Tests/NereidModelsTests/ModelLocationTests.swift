@@ -71,7 +71,10 @@ struct ModelLocationTests {
 
     @Test(
         "must have a name that fits into a path of the API",
-        arguments: ["", "a/b", "tab\tin it", "line\nbreak", "\u{7}", "\u{2028}", String(repeating: "x", count: 129)]
+        arguments: [
+            "", "a/b", "tab\tin it", "line\nbreak", "\u{7}", "\u{2028}", "\u{202E}a",
+            String(repeating: "x", count: 129),
+        ]
     )
     func names(name: String) throws {
         let folder = try TemporaryFolder()

@@ -24,7 +24,8 @@ struct ModelsErrorTests {
         ),
         (
             .badName("a/b"),
-            "‘a/b’ can't be a model's name: names are 1 to 128 characters without ‘/’ and control characters"
+            "‘a/b’ can't be a model's name: names are 1 to 128 characters without ‘/’, control characters and characters that "
+                + "change the direction of writing"
         ),
         (.settings(path: "/x.yaml", reason: "it is empty"), "the settings in /x.yaml can't be used: it is empty"),
         (

@@ -16,6 +16,14 @@ struct VisionErrorTests {
             ["y [1, 1000]", "yolov8: no; ssd: no", "say so in the model's settings"]
         ),
         (
+            .ambiguousHead(model: "reef", outputs: "y [1, 8]", candidates: ["‘head: a’ (x)", "‘head: b’ (z)"]),
+            ["y [1, 8]", "‘head: a’ (x); ‘head: b’ (z)", "into the model's settings", "labels: …"]
+        ),
+        (
+            .unsupportedLayout(model: "reef", layout: "RF-DETR", because: "it has logits", advice: "Take another"),
+            ["RF-DETR", "it has logits", "not served", "Take another. If", "head: …"]
+        ),
+        (
             .headDoesNotFit(model: "reef", head: "yolox", outputs: "y [1]", reason: "too few"),
             ["‘yolox’", "y [1]", "too few", "Remove ‘head’"]
         ),

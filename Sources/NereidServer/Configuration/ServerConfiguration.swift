@@ -14,6 +14,8 @@ public struct ServerConfiguration: Sendable {
     public var port = 8080
     /// The model that answers requests which name none; `nil`: the first.
     public var defaultModel: String?
+    /// Models that must answer, or the server is not ready, though they come from a watched folder or from workers.
+    public var requiredModels: [String] = []
     /// Whether pictures are turned upright as their EXIF data says.
     public var appliesOrientation = true
     /// What one picture may cost.
@@ -64,6 +66,7 @@ public struct ServerConfiguration: Sendable {
         host = layers.string(.host) ?? host
         port = try layers.integer(.port, in: 0...65535) ?? port
         defaultModel = layers.string(.defaultModel)
+        requiredModels = try layers.modelNames(.require) ?? []
         appliesOrientation = try layers.boolean(.applyOrientation) ?? appliesOrientation
         pictures.encodedBytes = try layers.bytes(.maxPictureBytes) ?? pictures.encodedBytes
         pictures.side = try layers.integer(.maxPictureSide, in: 1...1_000_000) ?? pictures.side
@@ -80,6 +83,7 @@ public struct ServerConfiguration: Sendable {
         jobsFolder = layers.string(.jobs)
         bulk.bytes = try layers.bytes(.jobBytes) ?? bulk.bytes
         bulk.life = try layers.seconds(.jobLife, upTo: 366 * 86_400) ?? bulk.life
+        bulk.diskBytes = try layers.bytes(.jobDiskBytes) ?? bulk.diskBytes
         webhooks.hosts = try layers.hosts(.webhookHosts) ?? []
         webhooks.secret = layers.string(.webhookSecret).map(WebhookSecret.init)
         requestTimeout = try layers.seconds(.requestTimeout) ?? requestTimeout

@@ -10,6 +10,7 @@ public enum Setting: String, Sendable, CaseIterable {
     case port
     case models
     case defaultModel = "default_model"
+    case require
     case device
     case instances
     case threads
@@ -32,6 +33,7 @@ public enum Setting: String, Sendable, CaseIterable {
     case jobs
     case jobBytes = "job_bytes"
     case jobLife = "job_life"
+    case jobDiskBytes = "job_disk_bytes"
     case webhookHosts = "webhook_hosts"
     case webhookSecret = "webhook_secret"
     case requestTimeout = "request_timeout"
@@ -51,6 +53,9 @@ public enum Setting: String, Sendable, CaseIterable {
         case .port: "port to listen on; 0 takes a free one (8080; also SERVER_PORT)"
         case .models: "models to serve, separated by commas: PATH or NAME=PATH (demo, the bundled one)"
         case .defaultModel: "model that answers requests which name none (the first)"
+        case .require:
+            "model without which /health/ready says 503, though it comes from a watched folder or from workers; may be "
+                + "repeated (those named on the command line)"
         case .device: "where models run: auto, cpu or cuda:N (auto)"
         case .instances: "runs of one model at the same time (measured default)"
         case .threads: "threads of one run (measured default)"
@@ -74,6 +79,8 @@ public enum Setting: String, Sendable, CaseIterable {
         case .queueBytes: "most bytes of pictures that wait for one model (256MiB)"
         case .jobs: "folder of the database of jobs, or off (the user's state folder)"
         case .jobBytes: "most bytes of pictures of jobs that wait (8GiB)"
+        case .jobDiskBytes:
+            "most bytes that pictures and results of jobs take in the database (no limit but the disk)"
         case .jobLife: "seconds that finished jobs and their results are kept (86400)"
         case .webhookHosts:
             "hosts that webhooks may ask though they are not on the open Internet, separated by commas (none); webhooks "

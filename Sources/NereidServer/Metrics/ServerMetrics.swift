@@ -24,6 +24,13 @@ struct ServerMetrics: Sendable {
         "nereid_session_instances": "Runs of a model that may proceed at the same time.",
         "nereid_workers": "Workers that serve a model, as they say themselves.",
         "nereid_model_ready": "Whether a model answers requests (1) or not (0).",
+        "nereid_model_broken": "Whether a model's file as it is now can't be loaded (1) or can (0).",
+        "nereid_models_broken": "Files of models that can't be loaded as they are now.",
+        "nereid_ready": "Whether the process wants requests (1, also when degraded) or not (0), as /health/ready says.",
+        "nereid_job_store_available": "Whether jobs can be read and ordered (1) or not (0).",
+        "nereid_job_store_bytes": "Bytes of the files that jobs are kept in.",
+        "nereid_job_store_free_bytes": "Bytes that are free on the disk of these files.",
+        "nereid_job_store_reserved_bytes": "Bytes set aside on that disk for results and deletions.",
         "nereid_upload_bytes": "Memory held by uploads.",
         "process_resident_memory_bytes": "Resident memory of the process.",
     ]
@@ -64,7 +71,13 @@ struct ServerMetrics: Sendable {
     }
 
     /// Everything counted, and how things stand at this moment, as Prometheus text.
-    func text(models: [ModelEntry], load: (String) -> QueueLoad, uploads: UploadMemory? = nil) -> String {
+    func text(
+        models: [ModelEntry],
+        load: (String) -> QueueLoad,
+        uploads: UploadMemory? = nil,
+        readiness: ReadinessReport? = nil,
+        jobs: BulkStorage? = nil
+    ) -> String {
         // What only holds now is gathered anew each time, so that a model that has gone leaves nothing behind.
         let now = PrometheusRegistry(help: Self.help)
         func set(_ label: String, _ dimensions: [(String, String)], _ value: Int) {
@@ -81,13 +94,24 @@ struct ServerMetrics: Sendable {
                 let session = status.model?.vision.session
                 set("nereid_sessions_busy", model, session?.busyInstances ?? 0)
                 set("nereid_session_instances", model, session?.instances ?? 0)
+                set("nereid_model_broken", model, status.failure == nil ? 0 : 1)
             case .remote(let remote):
                 set("nereid_workers", model, remote.workers.count)
                 set("nereid_session_instances", model, remote.workers.reduce(0) { $0 + $1.instances })
             }
             set("nereid_model_ready", model, entry.isReady ? 1 : 0)
         }
+        if let readiness {
+            set("nereid_ready", [], readiness.state == .notReady ? 0 : 1)
+            set("nereid_models_broken", [], readiness.broken.count)
+        }
         if let uploads { set("nereid_upload_bytes", [], uploads.byteCount) }
+        if let jobs {
+            set("nereid_job_store_available", [], jobs.isAvailable ? 1 : 0)
+            if let bytes = jobs.fileBytes { set("nereid_job_store_bytes", [], bytes) }
+            if let bytes = jobs.freeBytes { set("nereid_job_store_free_bytes", [], bytes) }
+            if let bytes = jobs.reservedBytes { set("nereid_job_store_reserved_bytes", [], bytes) }
+        }
         if let bytes = ResidentMemory.current { set("process_resident_memory_bytes", [], bytes) }
         return registry.text + now.text
     }

@@ -19,6 +19,10 @@ struct Services: Sendable {
     let metrics: ServerMetrics
     let uploads: UploadMemory
     let readiness: Readiness
+    /// Answers with results of jobs that are made at one time.
+    let resultPlaces = AnswerPlaces(32)
+    /// Streams of events that read results at one time; others wait for their turn.
+    let eventReading = SendingPlaces(16)
 
     var uploadLimits: UploadLimits {
         UploadLimits(requestBytes: configuration.maxRequestBytes, pictureBytes: configuration.pictures.encodedBytes)
@@ -95,7 +99,7 @@ struct Services: Sendable {
             $0.model = prediction.model.name
             $0.pictures = upload.files.count
         }
-        let (queue, files) = (queue, upload.files)
+        let (queue, files, trace) = (queue, upload.files, context.trace)
         let answers = try await context.channel.untilClientLeaves {
             try await files.concurrentMap(atMost: prediction.model.window) { file -> Result<JobAnswer, any Error> in
                 // No worker needs to be asked about nothing.
@@ -106,7 +110,8 @@ struct Services: Sendable {
                     picture: file.bytes,
                     options: prediction.options,
                     deadline: prediction.deadline,
-                    keepsPicture: prediction.keepsPictures
+                    keepsPicture: prediction.keepsPictures,
+                    trace: trace
                 )
                 do {
                     return .success(try await queue.submit(job))

@@ -95,6 +95,7 @@ struct WebhookDelivery: Sendable {
             "Nereid-Attempt": "\(notice.attempts + 1)",
             "Nereid-Signature": WebhookSignature(of: body, at: now(), with: secret).header,
         ]
+        if let trace = notice.trace { request.headers.add(name: "traceparent", value: trace.child().description) }
         request.body = .bytes(body)
         let result: Result<Int, any Error>
         do {

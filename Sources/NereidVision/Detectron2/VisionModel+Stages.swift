@@ -49,7 +49,7 @@ extension VisionModel {
                 }
             }
         } catch let misfit as HeadMisfit {
-            throw VisionError.unexpectedOutput(model: name, reason: misfit.reason)
+            throw error(misfit)
         }
         engine.postprocessing = (clock.now - begun - engine.waited - engine.inference) / max(batch.count, 1)
         count(first)
@@ -89,7 +89,7 @@ extension VisionModel {
                 classAgnostic: request.options.classAgnostic ?? defaults.classAgnostic,
                 maxDetections: request.options.maxDetections ?? defaults.maxDetections
             )
-            return suppression(candidates)
+            return suppression(try Plausibility(input: request.letterbox.input).checked(candidates))
         }
     }
 
@@ -104,7 +104,8 @@ extension VisionModel {
         let area = side * side
         var object = 0
         return try output.withElements(of: Float.self) { logits in
-            try zip(detections, batch).map { found, request in
+            guard !Float.containsNaN(logits) else { throw HeadMisfit.value("a mask that is not a number") }
+            return try zip(detections, batch).map { found, request in
                 let paster = MaskPaster(picture: request.letterbox.picture)
                 return try found.map { detection in
                     try Task.checkCancellation()

@@ -11,28 +11,6 @@ public struct Labels: Sendable, Hashable {
         self.names = names
     }
 
-    /// Reads the `names` that exporters write into a graph's metadata: a Python dictionary from class number to name, or a
-    /// list of names. `nil` when the text is neither, or when a number is missing.
-    public init?(metadata text: String) {
-        switch PythonLiteral(parsing: text) {
-        case .list(let elements):
-            let names = elements.compactMap(Self.text)
-            guard names.count == elements.count else { return nil }
-            self.names = names
-        case .dictionary(let entries):
-            var names: [Int: String] = [:]
-            for entry in entries {
-                guard case .integer(let number) = entry.key, let name = Self.text(entry.value) else { return nil }
-                names[number] = name
-            }
-            let ordered = (0..<names.count).compactMap { names[$0] }
-            guard ordered.count == names.count else { return nil }
-            self.names = ordered
-        default:
-            return nil
-        }
-    }
-
     /// `class 0`, `class 1`, … for a model that does not name its classes.
     public static func numbered(_ count: Int) -> Labels {
         Labels((0..<count).map { "class \($0)" })
@@ -93,14 +71,5 @@ public struct Labels: Sendable, Hashable {
     /// The same labels with some of them called otherwise.
     public func renamed(_ names: [String: String]) -> Labels {
         Labels(self.names.map { names[$0] ?? $0 })
-    }
-
-    private static func text(_ literal: PythonLiteral) -> String? {
-        switch literal {
-        case .string(let text): text
-        case .integer(let number): String(number)
-        case .real(let number): String(number)
-        default: nil
-        }
     }
 }

@@ -57,14 +57,15 @@ struct SettingsTests {
     @Test("are all read, by every name they have", arguments: [0, 1, 2])
     func everySetting(layer: Int) throws {
         let values: [Setting: String] = [
-            .host: "0.0.0.0", .port: "0", .models: "a.onnx, reef=b.onnx", .defaultModel: "reef", .device: "cuda:1",
+            .host: "0.0.0.0", .port: "0", .models: "a.onnx, reef=b.onnx", .defaultModel: "reef",
+            .require: "reef, sea floor", .device: "cuda:1",
             .instances: "2", .threads: "3", .onnxRuntime: "/opt/ort", .cache: "/graphs", .decodeThreads: "5",
             .applyOrientation: "no",
             .maxPictureBytes: "1MiB", .maxPictureSide: "1000", .maxPicturePixels: "2000", .decodeTimeout: "0.5",
             .maxRequestBytes: "2MiB", .maxUploadMemory: "3MiB", .maxConnections: "7",
             .queue: "redis://:secret@[::1]:7000/3", .workers: "off", .legacyQueue: "reef=old_list,deep",
             .queueJobs: "0",
-            .queueBytes: "4MiB", .jobs: "/jobs", .jobBytes: "5MiB", .jobLife: "604800",
+            .queueBytes: "4MiB", .jobs: "/jobs", .jobBytes: "5MiB", .jobLife: "604800", .jobDiskBytes: "6MiB",
             .webhookHosts: "Hooks.Lab., 10.0.0.7,[::1]", .webhookSecret: "pearls, before: swine", .requestTimeout: "8",
             .idleTimeout: "9", .shutdownDelay: "0",
             .shutdownTimeout: "10", .corsOrigin: "https://lab.example.org", .logLevel: "DEBUG",
@@ -85,6 +86,7 @@ struct SettingsTests {
         }
         let server = try ServerConfiguration(layers)
         #expect((server.host, server.port, server.defaultModel) == ("0.0.0.0", 0, "reef"))
+        #expect(server.requiredModels == ["reef", "sea floor"])
         #expect(!server.appliesOrientation)
         #expect(
             server.pictures
@@ -96,7 +98,7 @@ struct SettingsTests {
         #expect(!server.runsModels)
         #expect(server.legacyLists == [LegacyList("old_list", model: "reef"), LegacyList("deep")])
         #expect(server.jobsFolder == "/jobs")
-        #expect(server.bulk == BulkLimits(bytes: 5 << 20, life: .seconds(7 * 86_400)))
+        #expect(server.bulk == BulkLimits(bytes: 5 << 20, life: .seconds(7 * 86_400), diskBytes: 6 << 20))
         #expect(server.webhooks.hosts.map(\.description) == ["hooks.lab", "10.0.0.7", "[::1]"])
         #expect(server.webhooks.secret?.text == "pearls, before: swine")
         #expect((server.requestTimeout, server.idleTimeout) == (.seconds(8), .seconds(9)))
@@ -154,6 +156,7 @@ struct SettingsTests {
         (.idleTimeout, "1e9", "a number of seconds above 0 and up to 86400"),
         (.shutdownDelay, "-1", "a number of seconds from 0 to 86400"),
         (.corsOrigin, "lab", "* or an origin such as https://lab.example.org"),
+        (.require, "a/b", "names of models, separated by commas"),
         (.device, "tpu", "auto, cpu or cuda:N"),
         (.instances, "0", "a whole number from 1 to 256"),
         (.logLevel, "loud", "one of trace, debug, info, notice, warning, error, critical"),
@@ -231,9 +234,18 @@ struct SettingsTests {
         #expect(
             throws: SettingsError.unreadable(
                 path: "/nowhere.yaml",
-                reason: "it is not there, or not UTF-8 text of at most 1 MiB"
+                reason: "it is not there, or not UTF-8 or UTF-16 text of at most 1 MiB"
             )
         ) { try SettingsLayers(file: "/nowhere.yaml") }
+    }
+
+    @Test("in a file may be saved in UTF-8 or UTF-16, with a byte order mark or without")
+    func encodings() throws {
+        let folder = try TemporaryFolder()
+        for bytes in "port: 4711\n".encodings {
+            let path = try folder.write(bytes: bytes, to: "nereid.yaml")
+            #expect(try SettingsLayers(file: path).integer(.port, in: 0...65_535) == 4711)
+        }
     }
 
     @Test("all have a meaning, a flag and a variable", arguments: Setting.allCases)

@@ -7,27 +7,6 @@ import Testing
 
 @Suite("Labels")
 struct LabelsTests {
-    @Test(
-        "are read from what exporters write",
-        arguments: [
-            ("{0: 'red', 1: 'green'}", ["red", "green"]),
-            ("{1: 'green', 0: 'red'}", ["red", "green"]),
-            ("['red', 'green']", ["red", "green"]),
-            ("[1, 2.5]", ["1", "2.5"]),
-            ("{}", []),
-            ("{0: 'a', 2: 'c'}", nil),
-            ("{1: 'a', 2: 'b'}", nil),
-            ("{'0': 'a'}", nil),
-            ("{0: ['a']}", nil),
-            ("['a', None]", nil),
-            ("'a'", nil),
-            ("names", nil),
-        ] as [(String, [String]?)]
-    )
-    func metadata(text: String, names: [String]?) {
-        #expect(Labels(metadata: text)?.names == names)
-    }
-
     @Test("name classes beyond the last one by their number")
     func beyond() {
         let labels = Labels(["urchin"])

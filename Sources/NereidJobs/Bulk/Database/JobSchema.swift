@@ -13,6 +13,12 @@ enum JobSchema {
         migrator.registerMigration("1: jobs") { database in
             try database.execute(sql: first)
         }
+        migrator.registerMigration("2: documents") { database in
+            try database.execute(sql: "ALTER TABLE result ADD COLUMN isDocument INTEGER NOT NULL DEFAULT 0")
+        }
+        migrator.registerMigration("3: trace") { database in
+            try database.execute(sql: "ALTER TABLE job ADD COLUMN trace TEXT")
+        }
         return migrator
     }
 

@@ -56,11 +56,13 @@ enum BulkScripts {
     ///
     /// Keys: the stream, its count of bytes, the record, all jobs, the models, the order. Arguments: the most bytes
     /// of all jobs, the bytes of this one, its id, the model, the prefix, when, how long it is kept when it is finished and
-    /// until then in milliseconds, the options, the order's fingerprint or nothing when it has no key, the webhook or nothing, then the bytes of each picture.
+    /// until then in milliseconds, the options, the order's fingerprint or nothing when it has no key, the webhook or nothing, the
+    /// trace or nothing, then the bytes of each picture.
     private static let accept =
         held + """
             local id, model, prefix, life, patience = ARGV[3], ARGV[4], ARGV[5], ARGV[7], ARGV[8]
-            local first = 12
+            local first = 13
+            local trace = ARGV[12] ~= '' and {'traceparent', ARGV[12]} or {}
             if redis.call('EXISTS', KEYS[3]) == 1 then return {'accepted', ''} end
             if ARGV[10] ~= '' then
               local known = redis.call('GET', KEYS[6])
@@ -81,12 +83,13 @@ enum BulkScripts {
             for i = first, #ARGV do
               local index = i - first
               to = redis.call('XADD', KEYS[1], '*', 'job', id .. ':' .. index, 'options', ARGV[9], 'bytes', ARGV[i],
-                'record', KEYS[3], 'picture_key', picture(index))
+                'record', KEYS[3], 'picture_key', picture(index), unpack(trace))
               from = from or to
             end
             redis.call('INCRBY', KEYS[2], ARGV[2])
             redis.call('HSET', KEYS[3], 'model', model, 'prefix', prefix, 'created', ARGV[6], 'pictures', #ARGV - first + 1,
               'done', 0, 'failed', 0, 'sequence', 0, 'life_ms', life, 'waiting_ms', patience, 'from', from, 'to', to)
+            if trace[1] then redis.call('HSET', KEYS[3], unpack(trace)) end
             if ARGV[11] ~= '' then
               redis.call('HSET', KEYS[3], 'webhook', ARGV[11], 'webhook_state', 'waiting', 'attempts', 0)
             end
@@ -140,6 +143,42 @@ enum BulkScripts {
             if #entries < tonumber(ARGV[4]) then return nil end
             return entries[#entries][1]
             """
+
+    /// Results that follow one, until there are so many or they have so many bytes. Each is its id, its job, its answer, and the
+    /// name of its picture. An answer that is larger than any is left out, and empty.
+    ///
+    /// Keys: the results, the names. Arguments: the result that they follow, how many, how many bytes, the bytes of the largest
+    /// answer.
+    private static let results = """
+        local first, size, found = '(' .. ARGV[1], 0, {}
+        local most, bytes, largest = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+        while #found < most and size < bytes do
+          local some = redis.call('XRANGE', KEYS[1], first, '+', 'COUNT', math.min(4, most - #found))
+          if #some == 0 then break end
+          for _, entry in ipairs(some) do
+            local job, answer = '', ''
+            for i = 1, #entry[2], 2 do
+              if entry[2][i] == 'job' then job = entry[2][i + 1] end
+              if entry[2][i] == 'answer' then answer = entry[2][i + 1] end
+            end
+            size = size + #answer
+            if #answer > largest then answer = '' end
+            local name = redis.call('HGET', KEYS[2], string.match(job, '[^:]*$'))
+            found[#found + 1] = {entry[1], string.sub(job, 1, 200), answer, name and string.sub(name, 1, 4096)}
+            first = '(' .. entry[1]
+            if size >= bytes then break end
+          end
+        end
+        return found
+        """
+
+    static func results(of id: String, after entry: String, limit: Int, bytes: Int, keys: QueueKeys) -> RedisCommand {
+        RedisCommand(
+            script: results,
+            keys: [keys.results(id), keys.names(id)],
+            [.text(entry), .integer(limit), .integer(bytes), .integer(AnswerBounds.bytes)]
+        )
+    }
 
     /// The finished job whose webhook is due, which is then due again only after a while; nothing when none is.
     ///
@@ -205,6 +244,7 @@ enum BulkScripts {
                 .text(keys.prefix), .integer(acceptance.created), .integer(acceptance.limits.life.milliseconds),
                 .integer(acceptance.patience.milliseconds), .text(OptionsMessage(order.options).json),
                 .text(acceptance.fingerprint), .text(order.webhook ?? ""),
+                .text(order.trace?.description ?? ""),
             ] + order.pictures.map { .integer($0.bytes.readableBytes) }
         )
     }

@@ -12,6 +12,8 @@ struct JobEntry: Sendable, Hashable {
     var job: String
     /// The id of the request that it belongs to, for logs.
     var request: String
+    /// The trace that the request belongs to, for logs.
+    var trace: TraceParent?
     var options: PredictionOptions
     /// How long the requester waits, counted from when the entry was added; `nil` for as long as it takes.
     var timeout: Duration?
@@ -30,6 +32,10 @@ struct JobEntry: Sendable, Hashable {
 
     /// Pictures up to this many bytes stand in the entry itself.
     static let mostInlineBytes = 16 << 10
+    /// Names of jobs, requests and keys are no longer than this.
+    private static let mostNameBytes = 4096
+    /// Options are no longer than this: every class of a model may be named.
+    private static let mostOptionBytes = 1 << 20
 
     /// The key of the picture, if it has one of its own.
     var pictureKey: String? {
@@ -42,6 +48,7 @@ struct JobEntry: Sendable, Hashable {
             ("job", .text(job)), ("request", .text(request)), ("options", .text(OptionsMessage(options).json)),
             ("bytes", .integer(bytes)),
         ]
+        if let trace { fields.append(("traceparent", .text(trace.description))) }
         if let timeout { fields.append(("timeout_ms", .integer(timeout.milliseconds))) }
         if let reply { fields.append(("reply", .text(reply))) }
         if let record { fields.append(("record", .text(record))) }
@@ -59,9 +66,18 @@ extension JobEntry {
     /// - Throws: ``MalformedEntry``.
     init(fields: [RedisReply]) throws(MalformedEntry) {
         let values = Dictionary(fields: fields)
+        for name in ["job", "request", "reply", "record", "picture_key"] {
+            let length = values[name]?.bytes?.readableBytes ?? 0
+            guard length <= Self.mostNameBytes else { throw MalformedEntry(field: name) }
+        }
+        guard values["options"]?.bytes?.readableBytes ?? 0 <= Self.mostOptionBytes else {
+            throw MalformedEntry(field: "options")
+        }
         guard let job = values["job"]?.text, !job.isEmpty else { throw MalformedEntry(field: "job") }
         self.job = job
         request = values["request"]?.text ?? job
+        // For logs only: a job is not refused for a trace that can't be read.
+        trace = values["traceparent"]?.text.flatMap(TraceParent.init)
         reply = values["reply"]?.text
         record = values["record"]?.text
         if let text = values["options"] {
@@ -85,7 +101,8 @@ extension JobEntry {
         } else {
             throw MalformedEntry(field: "picture")
         }
-        bytes = max(0, values["bytes"]?.integer ?? 0)
+        // No string of Redis is longer.
+        bytes = min(max(0, values["bytes"]?.integer ?? 0), 512 << 20)
     }
 }
 
@@ -132,7 +149,9 @@ struct OptionsMessage: Codable, Sendable, Hashable {
     /// `nil` when a value is outside of its range.
     var options: PredictionOptions? {
         let shares = [confidence, iou].compactMap(\.self), counts = [maxDetections, topClasses].compactMap(\.self)
-        guard shares.allSatisfy({ (0...1).contains($0) }), counts.allSatisfy({ $0 >= 1 }) else { return nil }
+        guard shares.allSatisfy({ (0...1).contains($0) }), counts.allSatisfy({ (1...1_000_000).contains($0) }),
+            (classes ?? []).allSatisfy({ (0...AnswerBounds.classID).contains($0) })
+        else { return nil }
         return PredictionOptions(
             confidence: confidence,
             iou: iou,

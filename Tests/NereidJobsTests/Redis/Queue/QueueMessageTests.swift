@@ -84,15 +84,15 @@ struct QueueMessageTests {
                 "a worker of model ‘reef’ could not answer: no disk"
             ),
             (#"{"error":{"code":"picture_too_large","detail":"too big"}}"#, "could not answer: too big"),
-            (#"{}"#, "its answer has no task or no image size"),
+            (#"{}"#, "it has no task or no image size"),
             (#"{"task":"detect","image":{"width":0,"height":4}}"#, "no task or no image size"),
             (
                 #"{"task":"detect","image":{"width":4,"height":4},"detections":[{"class_id":0,"label":"a","score":1,"box":[1]}]}"#,
-                "a detection of its answer can't be read"
+                "one of its detections can't be read"
             ),
             (
                 #"{"task":"segment","image":{"width":4,"height":4},"detections":[{"class_id":0,"label":"a","score":1,"box":[0,0,1,1],"mask":[1]}]}"#,
-                "a detection of its answer can't be read"
+                "one of its detections can't be read"
             ),
         ]
     )
@@ -147,6 +147,12 @@ struct QueueMessageTests {
     func entry() throws {
         var entry = Self.entry
         #expect(try JobEntry(fields: Self.replies(entry)) == entry)
+        #expect(!entry.fields.contains { $0.0 == "traceparent" })
+        entry.trace = TraceParent(TraceParentTests.valid)
+        #expect(try JobEntry(fields: Self.replies(entry)) == entry)
+        #expect(entry.logged == ["request": "r", "trace_id": "0af7651916cd43dd8448eb211c80319c"])
+        // What others write there is no reason to refuse a job.
+        #expect(try JobEntry(fields: Self.replies(entry, without: "traceparent", setting: "x")).trace == nil)
         #expect(
             OptionsMessage(entry.options).json
                 == #"{"class_agnostic":true,"classes":[1,2],"confidence":0.3,"iou":0.5,"max_detections":7,"top_k":3}"#
@@ -215,7 +221,9 @@ struct QueueMessageTests {
 
     @Test("of workers may have their models elsewhere, by a name that tells what they are")
     func descriptions() throws {
-        let models = [WorkerAnnouncement.Model(name: "reef", task: "detect", labels: ["urchin"])]
+        var reef = WorkerAnnouncement.Model(name: "reef", task: "detect", labels: ["urchin"])
+        reef.warnings = ["the metadata's ‘names’ can't be read"]
+        let models = [reef]
         let description = try WorkerDescription(models)
         #expect(try WorkerDescription(models) == description)
         #expect(
@@ -232,6 +240,7 @@ struct QueueMessageTests {
         let back = try WorkerAnnouncement(json: said.json())
         #expect(back == said && RemoteCatalogue([back]).models.isEmpty)
         let catalogue = RemoteCatalogue([back.completed(from: [description.digest: models])])
+        #expect(catalogue.models.first?.warnings == ["the metadata's ‘names’ can't be read"])
         #expect(catalogue.models.map(\.labels.names) == [["urchin"]])
         #expect(catalogue.models.first?.workers.map(\.running) == [3])
     }
