@@ -7,6 +7,8 @@ public enum ImagingError: Error, Sendable, Equatable, CustomStringConvertible {
     case emptyFile
     /// The bytes are no picture of any kind known here.
     case notAPicture
+    /// The bytes are no picture, but something that is known by its first bytes.
+    case foreign(_ content: ForeignContent)
     /// A picture, but of a kind that is not read here; `kind` names it and, where it helps, says why.
     case unsupportedKind(_ kind: String)
     /// A picture of a readable format whose data is broken or cut short.
@@ -56,8 +58,9 @@ public enum ImagingError: Error, Sendable, Equatable, CustomStringConvertible {
         case .emptyFile:
             return "There is no picture: the file is empty (0 bytes). Check the file and send it again."
         case .notAPicture:
-            let known = PictureFormat.allCases.map(\.displayName).joined(separator: ", ")
-            return "These bytes are not a picture. Pictures read here: \(known)."
+            return "These bytes are not a picture. Pictures read here: \(Self.known)."
+        case .foreign(let content):
+            return "These bytes are not a picture but \(content) Pictures read here: \(Self.known)."
         case .unsupportedKind(let kind):
             return "This kind of picture is not read here: \(kind). Convert it to JPEG or PNG."
         case .damaged(let format, let reason):
@@ -83,6 +86,10 @@ public enum ImagingError: Error, Sendable, Equatable, CustomStringConvertible {
             return "The imaging threads are stopped; no picture is taken any more."
         }
     }
+}
+
+extension ImagingError {
+    private static var known: String { PictureFormat.allCases.map(\.displayName).joined(separator: ", ") }
 }
 
 extension ImagingError.Measure {

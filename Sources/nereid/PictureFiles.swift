@@ -60,11 +60,7 @@ final class AnnotatedFolder: Sendable {
     ///
     /// - Parameter keepsFiles: whether files that are there already are not written over.
     init(_ path: String, keepsFiles: Bool = false) throws {
-        do {
-            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-        } catch {
-            throw CommandFailure("the folder ‘\(path)’ can't be made: \(error)")
-        }
+        try OutputPath.makeFolder(path)
         self.path = path
         let files = keepsFiles ? try FileManager.default.contentsOfDirectory(atPath: path) : []
         taken = Mutex(Set(files))

@@ -30,9 +30,10 @@ final class PredictionOutput {
             return
         }
         let isThere = earlier != nil && FileManager.default.fileExists(atPath: path)
+        try OutputPath.checkFile(path)
         guard isThere || FileManager.default.createFile(atPath: path, contents: nil),
             let file = FileHandle(forWritingAtPath: path)
-        else { throw CommandFailure("the file \(path) can't be written; is its folder there?") }
+        else { throw CommandFailure("the file ‘\(path)’ can't be written; is its folder there?") }
         if isThere, let earlier {
             try file.truncate(atOffset: UInt64(earlier.length))
             try file.seekToEnd()

@@ -9,6 +9,7 @@ struct FailureMessage: Codable, Sendable, Hashable {
     var code: Code
     var detail: String
     private var kind: String?
+    private var advice: String?
     private var format: PictureFormat?
     private var measure: String?
     private var value: Int?
@@ -61,6 +62,8 @@ struct FailureMessage: Codable, Sendable, Hashable {
             code = .notAPicture
         case .emptyFile:
             (code, kind) = (.notAPicture, Self.empty)
+        case .foreign(let content):
+            (code, kind, advice) = (.notAPicture, content.found, content.advice)
         case .unsupportedKind(let kind):
             (code, self.kind) = (.unsupportedPicture, kind)
         case .damaged(let format, let reason):
@@ -79,7 +82,10 @@ struct FailureMessage: Codable, Sendable, Hashable {
         func cut(_ text: String) -> String { String(text.prefix(AnswerBounds.reasonLength)) }
         let (detail, kind) = (cut(detail), kind.map(cut))
         switch code {
-        case .notAPicture: return kind == Self.empty ? ImagingError.emptyFile : ImagingError.notAPicture
+        case .notAPicture:
+            guard let kind else { return ImagingError.notAPicture }
+            if kind == Self.empty { return ImagingError.emptyFile }
+            return ImagingError.foreign(ForeignContent(found: kind, advice: advice ?? ""))
         case .unsupportedPicture: return ImagingError.unsupportedKind(kind ?? detail)
         case .damagedPicture: return ImagingError.damaged(format ?? .jpeg, reason: kind ?? detail)
         case .pictureTooLarge:

@@ -37,7 +37,7 @@ struct UploadLimits: Sendable {
 extension Upload {
     /// Reads a request's body: a form, or the picture itself whatever its `Content-Type` says.
     ///
-    /// - Throws: ``UploadError``, ``MultipartError``; what the connection throws.
+    /// - Throws: ``UploadError``, ``MultipartError``, ``ContentCodingError``; what the connection throws.
     init(
         reading request: Request,
         limits: UploadLimits,
@@ -47,15 +47,16 @@ extension Upload {
         let declared = request.headers[.contentLength].flatMap(Int.init)
         if let declared, declared > limits.requestBytes { throw UploadError.bodyTooLarge(limit: limits.requestBytes) }
         let contentType = request.headers[.contentType].map(HeaderValue.init)
+        let body = try DecodedBody(of: request, encodedLimit: limits.requestBytes)
         do {
-            try await read(request.body, contentType, declared: declared, limits: limits)
+            try await read(body, contentType, declared: body.isEncoded ? nil : declared, limits: limits)
         } catch is HTTPParserError {
             throw UploadError.cutShort
         }
     }
 
     private mutating func read(
-        _ body: RequestBody,
+        _ body: DecodedBody,
         _ contentType: HeaderValue?,
         declared: Int?,
         limits: UploadLimits
@@ -74,7 +75,7 @@ extension Upload {
         self.memory = memory
     }
 
-    private mutating func readPicture(_ body: RequestBody, declared: Int?, limits: UploadLimits) async throws {
+    private mutating func readPicture(_ body: DecodedBody, declared: Int?, limits: UploadLimits) async throws {
         // What may be a zip shows with its first bytes.
         if let declared, declared > max(limits.pictureBytes, limits.archiveBytes ?? 0) {
             throw UploadError.pictureTooLarge(limit: limits.pictureBytes)
@@ -91,7 +92,7 @@ extension Upload {
         files = [File(name: nil, bytes: picture.bytes)]
     }
 
-    private mutating func readForm(_ body: RequestBody, boundary: String, limits: UploadLimits) async throws {
+    private mutating func readForm(_ body: DecodedBody, boundary: String, limits: UploadLimits) async throws {
         var parser = MultipartParser(boundary: boundary, limits: limits.multipart)
         var form = FormCollector(limits: limits)
         var total = 0

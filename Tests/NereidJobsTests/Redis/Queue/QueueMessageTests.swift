@@ -50,7 +50,8 @@ struct QueueMessageTests {
     @Test(
         "carry the picture's faults, so that a gateway answers as one process would",
         arguments: [
-            ImagingError.notAPicture, .emptyFile, .unsupportedKind("SVG"), .damaged(.png, reason: "cut short"),
+            ImagingError.notAPicture, .emptyFile, .foreign(.init(found: "a PDF document", advice: "Export its pages.")),
+            .unsupportedKind("SVG"), .damaged(.png, reason: "cut short"),
             .tooLarge(.side, value: 9, limit: 8), .timedOut(limit: .milliseconds(1500)),
         ]
     )
