@@ -21,7 +21,7 @@ extension Picture {
     ///   - appliesOrientation: Whether the picture is turned upright as its EXIF (or TIFF) orientation asks, or, where there is
     ///     none, its XMP. HEIF and AVIF carry their own rotation, which is always applied.
     ///   - limit: When the work must stop. Default: not before it has ended.
-    /// - Throws: ``ImagingError``, whose cases tell apart bytes that are no picture, kinds that are not read here,
+    /// - Throws: ``ImagingError``, whose cases tell apart an empty file, bytes that are no picture, kinds that are not read here,
     ///   damage, and pictures beyond the limits.
     public init(
         decoding bytes: ByteBuffer,
@@ -40,6 +40,7 @@ extension Picture {
         _ limit: WorkLimit,
         _ gate: DecodingGate?
     ) throws {
+        guard bytes.readableBytes > 0 else { throw ImagingError.emptyFile }
         try limits.check(encodedBytes: bytes.readableBytes)
         let deadline = DecodingDeadline(limits, limit)
         let format = try PictureFormat(recognising: bytes.readableBytesUInt8Span)
@@ -52,8 +53,15 @@ extension Picture {
                 try decodeWithVips(bytes, as: format, limits: limits, deadline: deadline, gate: gate)
             }
         }
+        let taken = raw.taken ?? bytes.withUnsafeReadableBytes { CaptureTime(in: $0, of: format) }
         let upright = appliesOrientation ? try raw.turnedUpright(deadline) : raw
-        self.init(size: upright.size, format: format, pixels: upright.pixels, memory: gate?.keptMemory())
+        self.init(
+            size: upright.size,
+            format: format,
+            taken: taken,
+            pixels: upright.pixels,
+            memory: gate?.keptMemory()
+        )
     }
 }
 
@@ -63,6 +71,8 @@ struct DecodedPixels {
     /// Red, green, blue, rows from the top.
     var pixels: [UInt8]
     var orientation = Orientation.upright
+    /// When the picture was taken, where its decoder is the one to find that.
+    var taken: CaptureTime?
 
     /// The pixels turned as the orientation asks.
     func turnedUpright(_ deadline: DecodingDeadline = .init(.init())) throws(ImagingError) -> DecodedPixels {

@@ -38,7 +38,7 @@ func decodeWithVips(
     }
     try deadline.check()
     let orientation = OrientationEvidence(of: bytes, as: format).result
-    return DecodedPixels(size: source.size, pixels: pixels, orientation: orientation)
+    return DecodedPixels(size: source.size, pixels: pixels, orientation: orientation, taken: source.captureTime)
 }
 
 private func open(

@@ -99,11 +99,8 @@ struct PredictRoutes {
                 limit: limit
             )
         case .csv:
-            let name = file.name ?? ""
-            let lines =
-                CSVFormat.lines(file: name, answer.detections)
-                + CSVFormat.lines(file: name, classifications: answer.classifications)
-            return Response(text: CSVFormat.headings + lines, contentType: "text/csv; charset=utf-8")
+            let lines = CSVFormat.lines(file: file.name ?? "", model: model, .success(answer))
+            return Response(text: CSVFormat.headings + lines, contentType: CSVFormat.mediaType)
         }
     }
 
@@ -134,11 +131,9 @@ struct PredictRoutes {
         case .csv:
             let lines = try zip(files, answers).map { file, answer in
                 try limit.check()
-                let (name, answer) = (file.name ?? "", try? answer.get())
-                return CSVFormat.lines(file: name, answer?.detections ?? [])
-                    + CSVFormat.lines(file: name, classifications: answer?.classifications ?? [])
+                return CSVFormat.lines(file: file.name ?? "", model: model, answer)
             }
-            return Response(text: CSVFormat.headings + lines.joined(), contentType: "text/csv; charset=utf-8")
+            return Response(text: CSVFormat.headings + lines.joined(), contentType: CSVFormat.mediaType)
         }
     }
 }
