@@ -14,7 +14,6 @@
 OPEN(png)
 OPEN(webp)
 OPEN(tiff)
-OPEN(gif)
 OPEN(heif)
 
 int cvips_save_png(VipsImage *image, void **bytes, size_t *count) {

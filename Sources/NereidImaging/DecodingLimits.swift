@@ -12,8 +12,8 @@ public struct DecodingLimits: Sendable, Hashable {
     public var pixels: Int
     /// How long decoding may take. Default: 10 seconds. Setting: `decode_timeout`.
     ///
-    /// The time is looked at every few rows. Formats whose libraries decode a whole picture in one call (WebP, GIF,
-    /// HEIF, AVIF, interlaced PNG) are looked at before and after that call; they are kept short by `pixels`.
+    /// The time is looked at every few rows. Formats whose libraries decode a whole picture in one call (WebP, HEIF,
+    /// AVIF, interlaced PNG) are looked at before and after that call; they are kept short by `pixels`.
     /// A progressive JPEG cannot be interrupted either: it is refused beforehand when its number of scans would
     /// take too long.
     public var duration: Duration

@@ -3,8 +3,12 @@
 
 /// What can go wrong with pictures. Every message says what happened and what can be done about it.
 public enum ImagingError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// There are no bytes at all.
+    case emptyFile
     /// The bytes are no picture of any kind known here.
     case notAPicture
+    /// The bytes are no picture, but something that is known by its first bytes.
+    case foreign(_ content: ForeignContent)
     /// A picture, but of a kind that is not read here; `kind` names it and, where it helps, says why.
     case unsupportedKind(_ kind: String)
     /// A picture of a readable format whose data is broken or cut short.
@@ -51,9 +55,12 @@ public enum ImagingError: Error, Sendable, Equatable, CustomStringConvertible {
     /// The message, in one or two sentences.
     public var description: String {
         switch self {
+        case .emptyFile:
+            return "There is no picture: the file is empty (0 bytes). Check the file and send it again."
         case .notAPicture:
-            let known = PictureFormat.allCases.map(\.displayName).joined(separator: ", ")
-            return "These bytes are not a picture. Pictures read here: \(known)."
+            return "These bytes are not a picture. Pictures read here: \(Self.known)."
+        case .foreign(let content):
+            return "These bytes are not a picture but \(content) Pictures read here: \(Self.known)."
         case .unsupportedKind(let kind):
             return "This kind of picture is not read here: \(kind). Convert it to JPEG or PNG."
         case .damaged(let format, let reason):
@@ -79,6 +86,10 @@ public enum ImagingError: Error, Sendable, Equatable, CustomStringConvertible {
             return "The imaging threads are stopped; no picture is taken any more."
         }
     }
+}
+
+extension ImagingError {
+    private static var known: String { PictureFormat.allCases.map(\.displayName).joined(separator: ", ") }
 }
 
 extension ImagingError.Measure {

@@ -12,20 +12,22 @@ extension Picture {
     /// What becomes of the many kinds of pixel is what Pillow's `convert("RGB")` and OpenCV do, so that a model sees
     /// what it saw in training: grey is repeated in all three channels; alpha is dropped, not blended; of 16 bits the
     /// high byte remains; colour profiles are ignored; CMYK is multiplied out (in a JPEG it is stored inverted, after
-    /// Adobe's custom). Of an animation or a file with several pages the first is taken.
+    /// Adobe's custom). What is transparent keeps the colour that is stored for it, in a palette as well. Of an animation or a
+    /// file with several pages the first is taken.
     ///
     /// - Parameters:
     ///   - bytes: The whole file.
     ///   - limits: What the picture may cost.
-    ///   - appliesOrientation: Whether the picture is turned upright as its EXIF (or TIFF) orientation asks. HEIF and
-    ///     AVIF carry their own rotation, which is always applied.
-    /// - Throws: ``ImagingError``, whose cases tell apart bytes that are no picture, kinds that are not read here,
+    ///   - appliesOrientation: Whether the picture is turned upright as its EXIF (or TIFF) orientation asks, or, where there is
+    ///     none, its XMP. HEIF and AVIF carry their own rotation, which is always applied.
+    /// - Throws: ``ImagingError``, whose cases tell apart an empty file, bytes that are no picture, kinds that are not read here,
     ///   damage, and pictures beyond the limits.
     public init(
         decoding bytes: ByteBuffer,
         limits: DecodingLimits = DecodingLimits(),
         appliesOrientation: Bool = true
     ) throws {
+        guard bytes.readableBytes > 0 else { throw ImagingError.emptyFile }
         try limits.check(encodedBytes: bytes.readableBytes)
         let deadline = DecodingDeadline(limits)
         let format = try PictureFormat(recognising: bytes.readableBytesUInt8Span)
@@ -33,12 +35,14 @@ extension Picture {
             switch format {
             case .jpeg: try decodeJPEG(bytes, limits: limits, deadline: deadline)
             case .bmp: try decodeBMP(bytes, limits: limits)
-            case .png, .webp, .tiff, .gif, .heif, .avif:
+            case .gif: try decodeGIF(bytes, limits: limits, deadline: deadline)
+            case .png, .webp, .tiff, .heif, .avif:
                 try decodeWithVips(bytes, as: format, limits: limits, deadline: deadline)
             }
         }
+        let taken = raw.taken ?? bytes.withUnsafeReadableBytes { CaptureTime(in: $0, of: format) }
         let upright = appliesOrientation ? raw.turnedUpright() : raw
-        self.init(size: upright.size, format: format, pixels: upright.pixels)
+        self.init(size: upright.size, format: format, taken: taken, pixels: upright.pixels)
     }
 }
 
@@ -48,6 +52,8 @@ struct DecodedPixels {
     /// Red, green, blue, rows from the top.
     var pixels: [UInt8]
     var orientation = Orientation.upright
+    /// When the picture was taken, where its decoder is the one to find that.
+    var taken: CaptureTime?
 
     /// The pixels turned as the orientation asks.
     func turnedUpright() -> DecodedPixels {

@@ -83,6 +83,8 @@ public struct JobAnswer: Sendable {
     public let classifications: [Classification]
     /// The size of the upright picture, in which the boxes count.
     public let size: PixelSize
+    /// When the picture was taken, as its file says; nil when it does not.
+    public internal(set) var taken: CaptureTime?
     /// The picture, if the job asked to keep it.
     public internal(set) var picture: Picture?
     /// Where the time went.

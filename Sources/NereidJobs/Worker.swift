@@ -95,6 +95,7 @@ extension JobAnswer {
             detections: prediction.detections,
             classifications: prediction.classifications,
             size: prediction.picture,
+            taken: decoded.picture.taken,
             picture: job.keepsPicture ? decoded.picture : nil,
             timing: JobTiming(
                 queue: prediction.timing.waited,

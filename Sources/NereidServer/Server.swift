@@ -184,8 +184,8 @@ public struct Server: Service {
                 middleware: CORSMiddleware(
                     allowOrigin: origin == "*" ? .all : .custom(origin),
                     allowHeaders: [
-                        .accept, .contentType, .authorization, .idempotencyKey, .lastEventID, .requestID, .traceParent,
-                        .traceState,
+                        .accept, .contentType, .contentEncoding, .authorization, .idempotencyKey, .lastEventID,
+                        .requestID, .traceParent, .traceState,
                     ],
                     allowMethods: [.get, .post, .delete, .options],
                     maxAge: .hours(1)
@@ -195,6 +195,8 @@ public struct Server: Service {
         }
         router.add(middleware: ProblemResponses())
         addRoutes(router)
+        // Reached where no route is: only then do the routes' methods matter.
+        router.add(middleware: OtherMethods(router.routes))
         return router
     }
 }

@@ -19,6 +19,8 @@ public enum VisionError: Error, Sendable, Equatable, CustomStringConvertible {
     case labelCount(model: String, labels: Int, classes: Int)
     /// A size was asked for that the model can't take.
     case inputSize(model: String, asked: String, takes: String)
+    /// What a graph made of a checkpoint says of itself can't be read.
+    case unreadableMetadata(model: String, key: String, value: String, expected: String)
     /// A network in stages lacks the graph of one.
     case missingStage(model: String, stage: String)
     /// A run's outputs do not have the shape that the head was recognised by.
@@ -69,6 +71,11 @@ public enum VisionError: Error, Sendable, Equatable, CustomStringConvertible {
             """
         case .inputSize(let model, let asked, let takes):
             "model ‘\(model)’ can't take pictures of \(asked): it takes \(takes). Correct its settings"
+        case .unreadableMetadata(let model, let key, let value, let expected):
+            """
+            model ‘\(model)’: its metadata say ‘\(key)’ = ‘\(value)’, which is not \(expected). The graph was changed after it was \
+            exported, or comes from a later version: export it again, or serve the checkpoint itself
+            """
         case .missingStage(let model, let stage):
             """
             model ‘\(model)’ is the first of several stages, and the graph of the stage ‘\(stage)’ is not there. \

@@ -22,6 +22,8 @@ public final class VisionModel: Sendable {
     public let headReason: String
     /// Its classes.
     public let labels: Labels
+    /// What could not be read of its file, such as the names of its classes, in sentences; empty when all is well.
+    public let warnings: [String]
     /// The thresholds used when a request does not say.
     public let defaults: PredictionDefaults
     /// The session that runs it.
@@ -42,6 +44,7 @@ public final class VisionModel: Sendable {
         input: ModelInput,
         recognised: HeadRecognition.Recognised,
         labels: Labels,
+        warnings: [String],
         configuration: VisionModelConfiguration,
         session: any Session,
         stages: RegionStages?,
@@ -56,6 +59,7 @@ public final class VisionModel: Sendable {
         self.headReason = recognised.reason
         self.head = recognised.head
         self.labels = labels
+        self.warnings = warnings
         var own = recognised.head.defaults
         // All that is found at each of several scales may be something.
         own.maxDetections *= max(input.scales.count, 1)
@@ -121,6 +125,7 @@ public final class VisionModel: Sendable {
         imaging: ImagingPool,
         logger: Logger
     ) async throws -> VisionModel {
+        let check = try MetadataCheck(session.graph.metadata, model: name)
         if configuration.head == nil,
             let refusal = ForeignLayout.refusal(HeadEvidence(declaredBy: session.graph), model: name)
         {
@@ -129,13 +134,13 @@ public final class VisionModel: Sendable {
         let raw = try RawInput(graph: session.graph, model: name)
         let size = try raw.nominalSize(configuration, model: name)
         let metadata = session.graph.metadata
-        let fileLabels = metadata["names"].flatMap(Labels.init(metadata:))
+        let classNames = ClassNames(given: configuration.labels, metadata: metadata)
         let runs = try await LoadingRuns.run(
             session,
             input: raw,
             size: size,
             configuration: configuration,
-            fileLabels: fileLabels,
+            fileLabelCount: classNames.count,
             imaging: imaging,
             model: name
         )
@@ -153,7 +158,9 @@ public final class VisionModel: Sendable {
                 metadata: ["model": "\(name)", "classes": "\(head.classCount)", "labels": "\(given.count)"]
             )
         }
-        let labels = configuration.labels.map(Labels.init) ?? fileLabels ?? .numbered(head.classCount)
+        let (labels, warning) = classNames.labels(classes: head.classCount)
+        let warnings = check.warnings + (warning.map { [$0] } ?? [])
+        for warning in warnings { logger.warning("\(warning)", metadata: ["model": "\(name)"]) }
         let input = try raw.completed(for: kind, configuration: configuration, model: name)
         let regions = try await RegionStages(
             after: head,
@@ -179,6 +186,7 @@ public final class VisionModel: Sendable {
             input: input,
             recognised: runs.recognised,
             labels: labels.renamed(configuration.rename),
+            warnings: warnings,
             configuration: configuration,
             session: session,
             stages: regions,
@@ -192,10 +200,10 @@ public final class VisionModel: Sendable {
         await stages?.shutDown()
     }
 
-    /// The numbers of the classes that a request names, by label or by number.
+    /// The numbers of the classes that a request names, as ``Labels/classIDs(named:model:)`` reads them.
     ///
     /// - Throws: ``VisionError/unknownClass(model:name:classes:)``.
-    public func classIDs(named names: [String]) throws(VisionError) -> Set<Int> {
-        try labels.classIDs(named: names, model: name)
+    public func classIDs(named texts: [String]) throws(VisionError) -> Set<Int> {
+        try labels.classIDs(named: texts, model: name)
     }
 }

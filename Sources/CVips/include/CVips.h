@@ -15,7 +15,6 @@
 VipsImage *cvips_open_png(const void *bytes, size_t count);
 VipsImage *cvips_open_webp(const void *bytes, size_t count);
 VipsImage *cvips_open_tiff(const void *bytes, size_t count);
-VipsImage *cvips_open_gif(const void *bytes, size_t count);
 VipsImage *cvips_open_heif(const void *bytes, size_t count);
 
 // Writes a PNG. The caller frees *bytes with g_free.

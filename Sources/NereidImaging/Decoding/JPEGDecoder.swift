@@ -31,7 +31,7 @@ func decodeJPEG(
             try decompressor.decodeUnended(bytes, header: header)
         }
     try deadline.check()
-    return DecodedPixels(size: header.size, pixels: pixels, orientation: outline.orientation ?? .upright)
+    return DecodedPixels(size: header.size, pixels: pixels, orientation: outline.orientation.result)
 }
 
 extension JPEGOutline {

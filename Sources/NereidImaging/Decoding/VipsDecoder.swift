@@ -35,9 +35,8 @@ func decodeWithVips(
         throw Vips.takeError(for: format)
     }
     try deadline.check()
-    // HEIF and AVIF say how they are turned in their container, which libheif has seen to; EXIF only repeats it.
-    let stored = [.heif, .avif].contains(format) ? 1 : vips_image_get_orientation(source.image)
-    return DecodedPixels(size: source.size, pixels: pixels, orientation: Orientation(rawValue: Int(stored)) ?? .upright)
+    let orientation = OrientationEvidence(of: bytes, as: format).result
+    return DecodedPixels(size: source.size, pixels: pixels, orientation: orientation, taken: source.captureTime)
 }
 
 private func open(
@@ -49,9 +48,8 @@ private func open(
         case .png: (name: "pngload_buffer", open: cvips_open_png)
         case .webp: (name: "webpload_buffer", open: cvips_open_webp)
         case .tiff: (name: "tiffload_buffer", open: cvips_open_tiff)
-        case .gif: (name: "gifload_buffer", open: cvips_open_gif)
         case .heif, .avif: (name: "heifload_buffer", open: cvips_open_heif)
-        case .jpeg, .bmp: preconditionFailure("\(format.displayName) has a decoder of its own")
+        case .jpeg, .bmp, .gif: preconditionFailure("\(format.displayName) has a decoder of its own")
         }
     guard Vips.has(operation: loader.name) else {
         throw .unsupportedKind("\(format.displayName), because the installed libvips was built without it")

@@ -9,6 +9,7 @@ struct FailureMessage: Codable, Sendable, Hashable {
     var code: Code
     var detail: String
     private var kind: String?
+    private var advice: String?
     private var format: PictureFormat?
     private var measure: String?
     private var value: Int?
@@ -30,6 +31,9 @@ struct FailureMessage: Codable, Sendable, Hashable {
             self = Self(rawValue: word) ?? .failed
         }
     }
+
+    /// The kind of what is no picture because it has no bytes.
+    private static let empty = "empty"
 
     private init(_ code: Code, _ detail: String) {
         self.code = code
@@ -56,6 +60,10 @@ struct FailureMessage: Codable, Sendable, Hashable {
         switch error {
         case .notAPicture:
             code = .notAPicture
+        case .emptyFile:
+            (code, kind) = (.notAPicture, Self.empty)
+        case .foreign(let content):
+            (code, kind, advice) = (.notAPicture, content.found, content.advice)
         case .unsupportedKind(let kind):
             (code, self.kind) = (.unsupportedPicture, kind)
         case .damaged(let format, let reason):
@@ -74,7 +82,10 @@ struct FailureMessage: Codable, Sendable, Hashable {
         func cut(_ text: String) -> String { String(text.prefix(AnswerBounds.reasonLength)) }
         let (detail, kind) = (cut(detail), kind.map(cut))
         switch code {
-        case .notAPicture: return ImagingError.notAPicture
+        case .notAPicture:
+            guard let kind else { return ImagingError.notAPicture }
+            if kind == Self.empty { return ImagingError.emptyFile }
+            return ImagingError.foreign(ForeignContent(found: kind, advice: advice ?? ""))
         case .unsupportedPicture: return ImagingError.unsupportedKind(kind ?? detail)
         case .damagedPicture: return ImagingError.damaged(format ?? .jpeg, reason: kind ?? detail)
         case .pictureTooLarge:

@@ -26,6 +26,7 @@ extension Problem {
                 detail: error.description,
                 closesConnection: true
             )
+        case let error as ContentCodingError: self.init(error)
         case let error as ImagingError: self.init(error)
         case let error as ModelsError: self.init(error)
         case let error as VisionError: self.init(error)
@@ -102,6 +103,20 @@ extension Problem {
         }
     }
 
+    private init(_ error: ContentCodingError) {
+        if case .unsupported = error {
+            self.init(
+                status: .unsupportedMediaType,
+                code: .unsupportedEncoding,
+                detail: error.description,
+                fields: [.acceptEncoding: ContentCoding.accepted],
+                closesConnection: true
+            )
+        } else {
+            self.init(status: .badRequest, code: .malformedUpload, detail: error.description, closesConnection: true)
+        }
+    }
+
     private init(_ error: ModelsError) {
         switch error {
         case .notFound:
@@ -115,7 +130,7 @@ extension Problem {
                 detail: error.description,
                 retryAfter: .seconds(2)
             )
-        case .noSuchPath, .unsupportedFile, .badName, .settings, .configuration, .nameTaken:
+        case .noSuchPath, .unsupportedFile, .notAModel, .unusableGraph, .badName, .settings, .configuration, .nameTaken:
             self.init(status: .internalServerError, code: .modelFailed, detail: error.description)
         }
     }
@@ -161,7 +176,7 @@ extension Problem {
     private init(_ error: ImagingError) {
         let (status, code): (HTTPResponse.Status, Code) =
             switch error {
-            case .notAPicture: (.unsupportedMediaType, .notAPicture)
+            case .notAPicture, .emptyFile, .foreign: (.unsupportedMediaType, .notAPicture)
             case .unsupportedKind: (.unsupportedMediaType, .unsupportedPicture)
             case .damaged: (.unprocessableContent, .damagedPicture)
             case .tooLarge: (.contentTooLarge, .pictureTooLarge)

@@ -14,6 +14,8 @@ struct Problem: Error, Sendable, Equatable {
     let detail: String
     /// When to try again.
     var retryAfter: Duration?
+    /// Headers that this error needs beside: `Allow`, `Accept-Encoding`.
+    var fields: HTTPFields = [:]
     /// Whether the rest of the request is not worth reading, so that the connection is to be closed.
     var closesConnection = false
 
@@ -23,6 +25,7 @@ struct Problem: Error, Sendable, Equatable {
         case badParameter = "bad_parameter"
         case malformedUpload = "malformed_upload"
         case notFound = "not_found"
+        case methodNotAllowed = "method_not_allowed"
         case modelNotFound = "model_not_found"
         case jobNotFound = "job_not_found"
         case modelNotReady = "model_not_ready"
@@ -30,6 +33,7 @@ struct Problem: Error, Sendable, Equatable {
         case uploadTooLarge = "upload_too_large"
         case uploadTooSlow = "upload_too_slow"
         case uploadMemoryFull = "upload_memory_full"
+        case unsupportedEncoding = "unsupported_encoding"
         case notAPicture = "not_a_picture"
         case unsupportedPicture = "unsupported_picture"
         case damagedPicture = "damaged_picture"
@@ -53,6 +57,7 @@ struct Problem: Error, Sendable, Equatable {
             case .badParameter: "A parameter can't be used"
             case .malformedUpload: "The upload is malformed"
             case .notFound: "There is nothing here"
+            case .methodNotAllowed: "The path has no such method"
             case .modelNotFound: "No such model"
             case .jobNotFound: "No such job"
             case .modelNotReady: "The model can't answer yet"
@@ -60,6 +65,7 @@ struct Problem: Error, Sendable, Equatable {
             case .uploadTooLarge: "The upload is too large"
             case .uploadTooSlow: "The upload did not come in time"
             case .uploadMemoryFull: "Too many uploads at one time"
+            case .unsupportedEncoding: "An encoding that is not supported"
             case .notAPicture: "Not a picture"
             case .unsupportedPicture: "A kind of picture that is not supported"
             case .damagedPicture: "The picture is damaged"
@@ -101,7 +107,7 @@ struct Problem: Error, Sendable, Equatable {
 
     /// Headers that go with it whatever the body's format.
     var headers: HTTPFields {
-        var headers = HTTPFields()
+        var headers = fields
         if let retryAfter {
             headers[.retryAfter] = String(max(1, Int((retryAfter / .seconds(1)).rounded(.up))))
         }

@@ -10,7 +10,7 @@ public struct PredictionDocument: Encodable, Sendable {
     public let id: String
     /// The model that answered, by its name.
     public let model: String
-    /// The upright picture's size in pixels.
+    /// The upright picture's size in pixels, and when it was taken.
     public let image: Size
     /// What the model does.
     public let task: String
@@ -21,10 +21,11 @@ public struct PredictionDocument: Encodable, Sendable {
     /// Where the time went, in milliseconds.
     public let timing: Timing
 
-    /// Width and height in pixels.
+    /// Width and height in pixels; the time of ISO 8601 if the picture's file has it.
     public struct Size: Encodable, Sendable {
         let width: Int
         let height: Int
+        let taken: String?
     }
 
     /// One detection; the last four are there when the model's task gives them.
@@ -45,8 +46,9 @@ public struct PredictionDocument: Encodable, Sendable {
         }
     }
 
-    /// The pixels of an object as COCO's compressed run lengths: `size` is height and width, as there.
+    /// The pixels of an object as COCO's compressed run lengths: `size` is height and width, as there. `area` is their number.
     struct MaskItem: Encodable, Sendable {
+        let area: Int
         let size: [Int]
         let counts: String
     }
@@ -90,7 +92,7 @@ public struct PredictionDocument: Encodable, Sendable {
     public init(id: String, model: String, answer: JobAnswer) {
         self.id = id
         self.model = model
-        image = Size(width: answer.size.width, height: answer.size.height)
+        image = Size(width: answer.size.width, height: answer.size.height, taken: answer.taken?.description)
         task = answer.task.rawValue
         detections = answer.detections.map(Item.init)
         classifications =
@@ -123,7 +125,7 @@ extension PredictionDocument.Item {
             score: detection.score.rounded(toMultiplesOf: 100_000),
             box: detection.box.rounded,
             mask: detection.mask.map { mask in
-                .init(size: [mask.size.height, mask.size.width], counts: mask.compressedCounts)
+                .init(area: mask.area, size: [mask.size.height, mask.size.width], counts: mask.compressedCounts)
             },
             polygons: detection.mask.map { mask in
                 mask.polygons(within: Self.polygonTolerance).map { polygon in polygon.flatMap { [$0.x, $0.y] } }

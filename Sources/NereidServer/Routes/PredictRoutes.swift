@@ -74,11 +74,8 @@ struct PredictRoutes {
         case .json:
             return Response(json: PredictionDocument(id: context.requestID, model: model, answer: answer))
         case .csv:
-            let name = file.name ?? ""
-            let lines =
-                CSVFormat.lines(file: name, answer.detections)
-                + CSVFormat.lines(file: name, classifications: answer.classifications)
-            return Response(text: CSVFormat.headings + lines, contentType: "text/csv; charset=utf-8")
+            let lines = CSVFormat.lines(file: file.name ?? "", model: model, .success(answer))
+            return Response(text: CSVFormat.headings + lines, contentType: CSVFormat.mediaType)
         }
     }
 
@@ -105,12 +102,8 @@ struct PredictRoutes {
             }
             return Response(json: ResultsDocument(id: context.requestID, model: model, results: results))
         case .csv:
-            let lines = zip(files, answers).map { file, answer in
-                let (name, answer) = (file.name ?? "", try? answer.get())
-                return CSVFormat.lines(file: name, answer?.detections ?? [])
-                    + CSVFormat.lines(file: name, classifications: answer?.classifications ?? [])
-            }
-            return Response(text: CSVFormat.headings + lines.joined(), contentType: "text/csv; charset=utf-8")
+            let lines = zip(files, answers).map { CSVFormat.lines(file: $0.name ?? "", model: model, $1) }
+            return Response(text: CSVFormat.headings + lines.joined(), contentType: CSVFormat.mediaType)
         }
     }
 }

@@ -101,7 +101,9 @@ struct Services: Sendable {
         }
         let (queue, files, trace) = (queue, upload.files, context.trace)
         let answers = try await context.channel.untilClientLeaves {
-            try await files.concurrentMap(atMost: prediction.model.window) { file in
+            try await files.concurrentMap(atMost: prediction.model.window) { file -> Result<JobAnswer, any Error> in
+                // No worker needs to be asked about nothing.
+                guard file.bytes.readableBytes > 0 else { return .failure(ImagingError.emptyFile) }
                 let job = Job(
                     id: prediction.id,
                     model: prediction.model,
@@ -112,7 +114,7 @@ struct Services: Sendable {
                     trace: trace
                 )
                 do {
-                    return Result<JobAnswer, any Error>.success(try await queue.submit(job))
+                    return .success(try await queue.submit(job))
                 } catch let error as ImagingError {
                     return .failure(error)
                 }

@@ -75,7 +75,7 @@ struct ArchiveReading: Sendable {
         return taken
     }
 
-    /// The file at a place, if it is a picture.
+    /// The file at a place, if it is a picture, or an empty file that is named like one.
     private mutating func take(
         _ index: Int,
         of archive: borrowing Archive,
@@ -92,7 +92,10 @@ struct ArchiveReading: Sendable {
         let file = try archive.open(index, name: name)
         var content = ByteBuffer()
         _ = try file.read(Self.head, into: &content)
-        guard PictureFormat.recognise(content) != nil else {
+        // What has no bytes tells nothing by them: there, the name says whether a picture was meant.
+        let isPicture =
+            content.readableBytes > 0 ? PictureFormat.recognise(content) != nil : PictureFileName.isPicture(name)
+        guard isPicture else {
             skipped += 1
             return nil
         }

@@ -20,7 +20,7 @@ struct LoadingRuns {
         input: RawInput,
         size: PixelSize,
         configuration: VisionModelConfiguration,
-        fileLabels: Labels?,
+        fileLabelCount: Int?,
         imaging: ImagingPool,
         model: String
     ) async throws -> LoadingRuns {
@@ -33,7 +33,7 @@ struct LoadingRuns {
             outputs: outputs,
             input: size,
             configuration: configuration,
-            fileLabels: fileLabels
+            fileLabelCount: fileLabelCount
         )
         evidence.batch = batch
         // Graphs that Nereid made say what they are.
@@ -65,14 +65,14 @@ extension HeadEvidence {
         outputs: [Tensor],
         input: PixelSize,
         configuration: VisionModelConfiguration,
-        fileLabels: Labels?
+        fileLabelCount: Int?
     ) {
         self.init(
             outputs: zip(graph.outputs, outputs).map { described, tensor in
                 Output(name: described.name, shape: tensor.shape, elementType: tensor.elementType)
             },
             input: input,
-            labelCount: fileLabels?.count,
+            labelCount: fileLabelCount,
             task: graph.metadata["task"].flatMap(VisionTask.init) ?? configuration.task,
             metadata: graph.metadata
         )

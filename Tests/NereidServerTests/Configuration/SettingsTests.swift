@@ -234,9 +234,18 @@ struct SettingsTests {
         #expect(
             throws: SettingsError.unreadable(
                 path: "/nowhere.yaml",
-                reason: "it is not there, or not UTF-8 text of at most 1 MiB"
+                reason: "it is not there, or not UTF-8 or UTF-16 text of at most 1 MiB"
             )
         ) { try SettingsLayers(file: "/nowhere.yaml") }
+    }
+
+    @Test("in a file may be saved in UTF-8 or UTF-16, with a byte order mark or without")
+    func encodings() throws {
+        let folder = try TemporaryFolder()
+        for bytes in "port: 4711\n".encodings {
+            let path = try folder.write(bytes: bytes, to: "nereid.yaml")
+            #expect(try SettingsLayers(file: path).integer(.port, in: 0...65_535) == 4711)
+        }
     }
 
     @Test("all have a meaning, a flag and a variable", arguments: Setting.allCases)

@@ -205,6 +205,33 @@ struct ProblemTests {
     private static let pictures = [
         Sample(error: ImagingError.notAPicture, status: 415, code: .notAPicture, words: ["JPEG, PNG"]),
         Sample(
+            error: ImagingError.foreign(.init(found: "JSON", advice: "Send the picture.")),
+            status: 415,
+            code: .notAPicture,
+            words: ["JSON", "Send the picture.", "JPEG, PNG"]
+        ),
+        Sample(
+            error: ContentCodingError.unsupported("br"),
+            status: 415,
+            code: .unsupportedEncoding,
+            words: ["‘br’", "gzip, deflate"],
+            closes: true
+        ),
+        Sample(
+            error: ContentCodingError.damaged(.gzip, reason: "incorrect header check"),
+            status: 400,
+            code: .malformedUpload,
+            words: ["gzip", "incorrect header check"],
+            closes: true
+        ),
+        Sample(
+            error: ContentCodingError.cutShort(.deflate),
+            status: 400,
+            code: .malformedUpload,
+            words: ["deflate", "cut short"],
+            closes: true
+        ),
+        Sample(
             error: ImagingError.unsupportedKind("BMP with 4 bits"),
             status: 415,
             code: .unsupportedPicture,

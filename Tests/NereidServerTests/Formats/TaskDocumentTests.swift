@@ -42,7 +42,8 @@ struct TaskDocumentTests {
         #expect(json.task == "segment")
         let item = json.detections[0]
         #expect(item.keys == ["box", "class_id", "label", "mask", "polygons", "score"])
-        #expect(item.mask.size == [4, 6])
+        #expect(item.mask.keys == ["area", "counts", "size"])
+        #expect((item.mask.size, item.mask.area) == ([4, 6], 4))
         let counts = try #require(item.mask.counts.string)
         #expect(Mask(size: PixelSize(width: 6, height: 4), compressedCounts: counts) == detection.mask)
         #expect(item.polygons.elements.count == 1)
@@ -82,11 +83,15 @@ struct TaskDocumentTests {
         #expect(json.classifications.elements.map(\.label) == ["reef", "sand"])
         #expect(json.classifications.elements.map(\.class_id) == [4, 0])
         #expect(json.classifications.elements.map(\.score) == [0.75, 0.25])
-        #expect(
-            CSVFormat.lines(file: "a.png", classifications: classes)
-                == "a.png,reef,4,0.75,,,,\r\na.png,sand,0,0.25,,,,\r\n"
-        )
         #expect(try Self.json(Self.answer(.detect, [Self.plain])).classifications == .null)
+    }
+
+    @Test("gives the time at which the picture was taken, where its file has it")
+    func taken() throws {
+        var answer = Self.answer(.detect)
+        #expect(try Self.json(answer).image.keys == ["height", "width"])
+        answer.taken = CaptureTime("2023-06-01T12:34:56")
+        #expect(try Self.json(answer).image.taken == "2023-06-01T12:34:56")
     }
 
     @Test("tells clients of boxes the best class as a box around the picture")

@@ -48,6 +48,22 @@ struct MapHeadTests {
         #expect(found[0].classID == 1)
     }
 
+    @Test("give a box without a width for an anchor without one, as YOLOv5 does")
+    func yolov5AnchorOfNoWidth() throws {
+        var sample = MapSample.yolov5
+        sample.metadata["nereid.anchors"] = "[[[10, 12.5], [16, 30]], [[33, 23], [0.0, 45]]]"
+        sample.write("map1", channel: 7, cell: 6, [0.5, -0.25, 0.125, -0.5, 2, -1, 1.5])
+        sample.write("map1", channel: 0, cell: 6, [0.5, -0.25, 0.125, -0.5, 2, -1, 1])
+        let head = try YOLOv5MapsHead(fitting: sample.evidence)
+        #expect(head.classCount == 2)
+        let found = try Self.candidates(head, sample)
+        try #require(found.count == 2)
+        #expect(found.map { $0.box.width > 0 } == [true, false])
+        let height = 2 * Self.sigma(-0.5)
+        #expect(abs(found[1].box.height - height * height * 45) < 1e-3)
+        #expect(found[1].box.x1 == found[1].box.x2)
+    }
+
     @Test("want YOLOv5's objectness and its product with the class above the threshold")
     func yolov5Threshold() throws {
         var sample = MapSample.yolov5

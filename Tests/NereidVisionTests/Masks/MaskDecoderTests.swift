@@ -52,7 +52,7 @@ struct MaskDecoderTests {
         for (index, coefficient) in coefficients.enumerated() {
             for place in 0..<plane { sum[place] += coefficient * prototypes[index * plane + place] }
         }
-        // YOLOv5 squashes, cuts the prototypes and enlarges; Ultralytics enlarges and cuts the input's pixels.
+        // YOLOv5 squashes, cuts the prototypes and enlarges; Ultralytics enlarges and cuts the picture's pixels.
         let cutsFirst = sample.rule == .sigmoidThenEnlarge
         if cutsFirst { sum = sum.map { 1 / (1 + exp(-$0)) } }
         func covers(_ x: Float, _ y: Float, _ scale: Float) -> Bool {
@@ -71,13 +71,10 @@ struct MaskDecoderTests {
                 let part = (x: place.x - Float(x0), y: place.y - Float(y0))
                 let upper = value(x0, y0) * (1 - part.x) + value(x1, y0) * part.x
                 let lower = value(x0, y1) * (1 - part.x) + value(x1, y1) * part.x
-                let isCut =
-                    !cutsFirst
-                    && !covers(
-                        letterbox.inputX(Float(x) + 0.5) - 0.5,
-                        letterbox.inputY(Float(y) + 0.5) - 0.5,
-                        1
-                    )
+                let isInBox =
+                    Float(x) >= letterbox.pictureX(sample.box.x1) && Float(x) < letterbox.pictureX(sample.box.x2)
+                    && Float(y) >= letterbox.pictureY(sample.box.y1) && Float(y) < letterbox.pictureY(sample.box.y2)
+                let isCut = !cutsFirst && !isInBox
                 let mixed = isCut ? 0 : upper * (1 - part.y) + lower * part.y
                 // At the threshold itself the order of the additions decides.
                 if abs(mixed - sample.rule.threshold) > 1e-5 {

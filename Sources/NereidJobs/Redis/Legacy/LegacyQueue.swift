@@ -152,6 +152,7 @@ public final class LegacyQueue: JobQueue, Service {
             detections: detections,
             classifications: [],
             size: sent.prepared.size,
+            taken: sent.prepared.taken,
             picture: sent.prepared.picture,
             timing: JobTiming(
                 queue: sent.waited,
@@ -164,7 +165,7 @@ public final class LegacyQueue: JobQueue, Service {
 
     private struct Prepared: Sendable {
         var json: ByteBuffer
-        var described: (size: PixelSize, picture: Picture?)
+        var described: (size: PixelSize, taken: CaptureTime?, picture: Picture?)
     }
 
     private func prepare(_ job: Job, id: String) async throws -> Prepared {
@@ -174,7 +175,7 @@ public final class LegacyQueue: JobQueue, Service {
             let picture = try Picture(decoding: bytes, limits: limits, appliesOrientation: turns)
             return Prepared(
                 json: LegacyPicture(picture).json(id: id),
-                described: (picture.size, keepsPicture ? picture : nil)
+                described: (picture.size, picture.taken, keepsPicture ? picture : nil)
             )
         }
     }
