@@ -19,6 +19,7 @@ public final class RedisQueue: JobQueue, Service {
     let name: String
     let waiters = WaitingJobs()
     let snapshot = Mutex(Snapshot())
+    private let paces = Mutex<[String: OwnPace]>([:])
     private let limits: QueueLimits
     private let imaging: ImagingPool
     private let decoding: DecodingLimits
@@ -78,6 +79,13 @@ public final class RedisQueue: JobQueue, Service {
         snapshot.withLock { $0.loads[JobStream(model: model, lane: lane)] ?? .idle }
     }
 
+    /// The time until half of what waits for a model is done; see ``JobQueue/timeUntilRoom(for:)``.
+    ///
+    /// It is told from this gateway's own jobs: their share of the queue is their share of the answers too.
+    public func timeUntilRoom(for model: String) -> Duration? {
+        paces.withLock { $0[model]?.timeUntilRoom(at: .now) }
+    }
+
     /// Puts a job in the stream of its model and waits for a worker's answer; see ``JobQueue/submit(_:)``.
     ///
     /// A job that a worker has begun is not stopped when its requester gives up; nobody reads its answer then.
@@ -96,6 +104,9 @@ public final class RedisQueue: JobQueue, Service {
             await self.giveUp(ticket, entry, in: stream, isLate: true)
         }
         defer { alarm.cancel() }
+        paces.withLock { $0[model, default: OwnPace()].begins(at: .now) }
+        var isDone = false
+        defer { paces.withLock { $0[model, default: OwnPace()].ends(isDone: isDone, at: .now) } }
         let message = try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { continuation in
                 waiters.await(ticket, continuation)
@@ -109,6 +120,7 @@ public final class RedisQueue: JobQueue, Service {
         } onCancel: {
             Task { await giveUp(ticket, entry, in: stream, isLate: false) }
         }
+        isDone = true
         var answer = try message.answer(from: model)
         if job.keepsPicture { answer.picture = try await picture(of: job) }
         return answer
