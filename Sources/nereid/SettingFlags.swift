@@ -9,6 +9,7 @@ import NereidServer
 struct SettingFlags: ParsableArguments {
     @Option(help: .setting(.host)) var host: String?
     @Option(help: .setting(.port)) var port: String?
+    @Option(help: .setting(.hosts)) var hosts: String?
     @Option(help: .setting(.defaultModel)) var defaultModel: String?
     @Option(help: .setting(.device)) var device: String?
     @Option(help: .setting(.instances)) var instances: String?
@@ -46,7 +47,8 @@ struct SettingFlags: ParsableArguments {
     /// What the command line says.
     var given: [Setting: String] {
         let all: [Setting: String?] = [
-            .host: host, .port: port, .defaultModel: defaultModel, .device: device, .instances: instances,
+            .host: host, .port: port, .hosts: hosts, .defaultModel: defaultModel, .device: device,
+            .instances: instances,
             .threads: threads, .onnxRuntime: onnxruntime, .cache: cache, .decodeThreads: decodeThreads,
             .applyOrientation: applyOrientation, .maxPictureBytes: maxPictureBytes, .maxPictureSide: maxPictureSide,
             .maxPicturePixels: maxPicturePixels, .decodeTimeout: decodeTimeout, .maxRequestBytes: maxRequestBytes,
