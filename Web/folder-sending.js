@@ -152,7 +152,8 @@ export class FolderSender {
     /** A server that is older, or told to keep none; or one that can't for longer than it said. */
     #isWithoutJobs({ code, retryAfterSeconds }, { attempts }) {
         if (code === "not_found") return true;
-        return code === "jobs_unavailable" && (retryAfterSeconds === undefined || attempts >= ATTEMPTS_AT_JOBS);
+        if (code !== "jobs_unavailable" && code !== "disk_full") return false;
+        return retryAfterSeconds === undefined || attempts >= ATTEMPTS_AT_JOBS;
     }
 
     #halve(parcel) {

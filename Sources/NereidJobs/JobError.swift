@@ -11,6 +11,8 @@ public enum JobError: Error, Sendable, Equatable, CustomStringConvertible {
     case notLoadedHere(model: String)
     /// The worker that had the job could not do it.
     case workerFailed(model: String, reason: String)
+    /// The worker's answer does not fit the picture, the request or the limits.
+    case unusableAnswer(model: String, reason: String)
     /// So many workers have ended while they had the job that it is not given to another.
     case abandoned(model: String, deliveries: Int)
     /// The queue can't be reached, or was left before the answer was there.
@@ -29,6 +31,9 @@ public enum JobError: Error, Sendable, Equatable, CustomStringConvertible {
             "model ‘\(model)’ is not loaded in this process, so that its jobs can't be done here. Send them to a queue with workers"
         case .workerFailed(let model, let reason):
             "a worker of model ‘\(model)’ could not answer: \(reason)"
+        case .unusableAnswer(let model, let reason):
+            "a worker of model ‘\(model)’ gave an answer that can't be used: \(reason). Look at the workers of this model, "
+                + "and at who may write to the queue's Redis"
         case .abandoned(let model, let deliveries):
             "\(deliveries) workers of model ‘\(model)’ have ended while they had this picture; it is given to no other. "
                 + "It is kept among the dead letters: nereid queue dead"

@@ -22,14 +22,20 @@ struct KeptJobs {
 
     /// Jobs in Redis, whose workers take the pictures by themselves.
     static func inRedis(at address: RedisAddress, _ configuration: ServerConfiguration, logger: Logger) -> KeptJobs {
-        let store = RedisJobStore(address, limits: configuration.bulk, logger: logger)
+        let store = RedisJobStore(
+            address,
+            limits: configuration.bulk,
+            pictures: configuration.pictures,
+            timeout: configuration.requestTimeout,
+            logger: logger
+        )
         return KeptJobs(store, configuration, logger: logger, runner: nil) { store.shutDown() }
     }
 
     /// Jobs in a database of this machine, taken by this process.
     ///
     /// Another process that uses the user's own folder already, or one that can't be written, is no reason not to serve; a
-    /// folder that was asked for is.
+    /// folder that was asked for is. A full disk and a damaged database are waited for: everything else is served meanwhile.
     ///
     /// - Throws: `BulkError.unavailable`.
     static func inDatabase(
@@ -46,14 +52,15 @@ struct KeptJobs {
             return KeptJobs(without: "there is no home folder to keep them in; name a folder by the setting jobs")
         }
         do {
-            let store = try await DatabaseJobStore(folder: folder, limits: configuration.bulk)
-            let runner = BulkRunner(
-                store: store,
-                queue: queue,
-                model: { try models.model(named: $0) },
+            let store = try await SupervisedJobStore(
+                folder: folder,
+                limits: configuration.bulk,
+                document: JobResultDocument.json(of:job:model:),
                 logger: logger
-            )
-            return KeptJobs(store, configuration, logger: logger, runner: runner) {}
+            ) { store in
+                BulkRunner(store: store, queue: queue, model: { try models.model(named: $0) }, logger: logger)
+            }
+            return KeptJobs(store, configuration, logger: logger, runner: store) {}
         } catch BulkError.unavailable(let reason) where configuration.jobsFolder == nil {
             logger.warning("jobs that outlive their request are not kept", metadata: ["reason": "\(reason)"])
             return KeptJobs(without: reason)
@@ -68,7 +75,7 @@ struct KeptJobs {
         _ store: any BulkJobStore,
         _ configuration: ServerConfiguration,
         logger: Logger,
-        runner: BulkRunner?,
+        runner: (any Service)?,
         shutDown: @escaping @Sendable () -> Void
     ) {
         self.store = store

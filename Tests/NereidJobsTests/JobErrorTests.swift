@@ -30,6 +30,11 @@ struct JobErrorTests {
             "a worker of model ‘reef’ could not answer: no disk"
         ),
         (
+            .unusableAnswer(model: "reef", reason: "it has 3 boxes"),
+            "a worker of model ‘reef’ gave an answer that can't be used: it has 3 boxes. Look at the workers of this model, "
+                + "and at who may write to the queue's Redis"
+        ),
+        (
             .abandoned(model: "reef", deliveries: 3),
             "3 workers of model ‘reef’ have ended while they had this picture; it is given to no other. "
                 + "It is kept among the dead letters: nereid queue dead"

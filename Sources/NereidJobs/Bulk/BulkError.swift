@@ -13,6 +13,10 @@ public enum BulkError: Error, Sendable, Equatable, CustomStringConvertible {
     case keyReused(key: String)
     /// Jobs are not kept here, or where they are kept can't be used.
     case unavailable(reason: String)
+    /// The disk, or the share of it that jobs may take, has no room.
+    case noSpace(reason: String)
+    /// What jobs are kept in is damaged, was removed, or can't be read.
+    case damaged(reason: String)
 
     /// What happened, to what, and what to do.
     public var description: String {
@@ -27,7 +31,7 @@ public enum BulkError: Error, Sendable, Equatable, CustomStringConvertible {
                 + "Order them in parts"
         case .keyReused(let key):
             "the Idempotency-Key ‘\(key)’ was used for another order; give each order a key of its own"
-        case .unavailable(let reason):
+        case .unavailable(let reason), .noSpace(let reason), .damaged(let reason):
             "jobs can't be kept: \(reason)"
         }
     }

@@ -2,6 +2,7 @@
 // Nereid: a vision model server.
 
 public import Foundation
+public import NIOCore
 
 /// A job that outlives the request that brought it: pictures for one model, answered one by one, kept for a while. The HTTP
 /// interface calls it a job; each of its pictures is a ``Job`` of the lane ``Lane/bulk`` when its turn comes.
@@ -81,16 +82,42 @@ public struct BulkResult: Sendable {
     /// The picture's name, if the client told.
     public var name: String?
     /// What was seen, or why there is no answer.
-    public var outcome: Result<JobAnswer, any Error>
+    public var content: Content
+
+    /// What was seen, or why there is no answer.
+    public enum Content: Sendable {
+        /// As values.
+        case outcome(Result<JobAnswer, any Error>)
+        /// As the whole JSON object that a ``BulkDocumentWriter`` has made of it, which is sent as it is.
+        case document(ByteBuffer)
+    }
+
+    /// What was seen, or why there is no answer; an error where a store keeps only the document.
+    public var outcome: Result<JobAnswer, any Error> {
+        switch content {
+        case .outcome(let outcome): outcome
+        case .document: .failure(BulkError.unavailable(reason: "this answer is kept as the document that is sent"))
+        }
+    }
 
     /// Makes a result.
     public init(sequence: Int, picture: Int, name: String?, outcome: Result<JobAnswer, any Error>) {
+        self.init(sequence: sequence, picture: picture, name: name, content: .outcome(outcome))
+    }
+
+    /// Makes a result.
+    public init(sequence: Int, picture: Int, name: String?, content: Content) {
         self.sequence = sequence
         self.picture = picture
         self.name = name
-        self.outcome = outcome
+        self.content = content
     }
 }
+
+/// Makes the JSON object of a result, of the job with an id and of a model, once when it is stored.
+///
+/// A store replaces the number of the member `sequence`, which is the last of that name in the object, by the result's own.
+public typealias BulkDocumentWriter = @Sendable (_ result: BulkResult, _ job: String, _ model: String) -> ByteBuffer
 
 /// A finished job whose webhook is to be told.
 public struct BulkNotice: Sendable, Hashable {

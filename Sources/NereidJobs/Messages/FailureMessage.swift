@@ -69,8 +69,10 @@ struct FailureMessage: Codable, Sendable, Hashable {
         }
     }
 
-    /// The error that it was made of, as near as it can be told.
+    /// The error that it was made of, as near as it can be told. Words of whoever wrote it are cut to a length that can be read.
     func error(from model: String) -> any Error {
+        func cut(_ text: String) -> String { String(text.prefix(AnswerBounds.reasonLength)) }
+        let (detail, kind) = (cut(detail), kind.map(cut))
         switch code {
         case .notAPicture: return ImagingError.notAPicture
         case .unsupportedPicture: return ImagingError.unsupportedKind(kind ?? detail)
@@ -84,7 +86,7 @@ struct FailureMessage: Codable, Sendable, Hashable {
             if let limit { return ImagingError.timedOut(limit: .milliseconds(limit)) }
             return JobError.workerFailed(model: model, reason: detail)
         case .deadlinePassed: return JobError.deadlinePassed(model: model, hadBegun: false)
-        case .abandoned: return JobError.abandoned(model: model, deliveries: value ?? 0)
+        case .abandoned: return JobError.abandoned(model: model, deliveries: max(0, value ?? 0))
         case .failed: return JobError.workerFailed(model: model, reason: detail)
         }
     }

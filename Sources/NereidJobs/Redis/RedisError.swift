@@ -20,6 +20,11 @@ public enum RedisError: Error, Sendable, Equatable, CustomStringConvertible {
     /// The server can't be used for a queue as it is.
     case unsuitable(address: String, reason: String)
 
+    /// Whether Redis has as much as it may hold (`maxmemory`): commands that need memory are refused until some is free.
+    public var isFull: Bool {
+        if case .refused(let reason) = self { reason.saysRedisIsFull } else { false }
+    }
+
     /// What happened, to what, and what to do.
     public var description: String {
         switch self {
@@ -40,5 +45,17 @@ public enum RedisError: Error, Sendable, Equatable, CustomStringConvertible {
         case .unsuitable(let address, let reason):
             "Redis at \(address) can't hold the queue: \(reason)"
         }
+    }
+}
+
+extension String {
+    /// Whether an error of Redis means that it has as much as it may hold. Before Redis 7 those of scripts hold the word inside.
+    var saysRedisIsFull: Bool { hasPrefix("OOM") || contains("OOM command not allowed") }
+}
+
+extension JobError {
+    /// Redis has as much as it may hold.
+    static func redisFull(model: String) -> JobError {
+        .queueFull(model: model, limit: "Redis has as much as it may hold", setting: "maxmemory")
     }
 }

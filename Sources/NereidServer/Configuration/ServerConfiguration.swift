@@ -83,6 +83,7 @@ public struct ServerConfiguration: Sendable {
         jobsFolder = layers.string(.jobs)
         bulk.bytes = try layers.bytes(.jobBytes) ?? bulk.bytes
         bulk.life = try layers.seconds(.jobLife, upTo: 366 * 86_400) ?? bulk.life
+        bulk.diskBytes = try layers.bytes(.jobDiskBytes) ?? bulk.diskBytes
         webhooks.hosts = try layers.hosts(.webhookHosts) ?? []
         webhooks.secret = layers.string(.webhookSecret).map(WebhookSecret.init)
         requestTimeout = try layers.seconds(.requestTimeout) ?? requestTimeout

@@ -33,6 +33,7 @@ public enum Setting: String, Sendable, CaseIterable {
     case jobs
     case jobBytes = "job_bytes"
     case jobLife = "job_life"
+    case jobDiskBytes = "job_disk_bytes"
     case webhookHosts = "webhook_hosts"
     case webhookSecret = "webhook_secret"
     case requestTimeout = "request_timeout"
@@ -78,6 +79,8 @@ public enum Setting: String, Sendable, CaseIterable {
         case .queueBytes: "most bytes of pictures that wait for one model (256MiB)"
         case .jobs: "folder of the database of jobs, or off (the user's state folder)"
         case .jobBytes: "most bytes of pictures of jobs that wait (8GiB)"
+        case .jobDiskBytes:
+            "most bytes that pictures and results of jobs take in the database (no limit but the disk)"
         case .jobLife: "seconds that finished jobs and their results are kept (86400)"
         case .webhookHosts:
             "hosts that webhooks may ask though they are not on the open Internet, separated by commas (none); webhooks "

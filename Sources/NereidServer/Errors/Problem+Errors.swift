@@ -32,6 +32,7 @@ extension Problem {
         case let error as VisionError: self.init(error)
         case let error as JobError: self.init(error)
         case let error as BulkError: self.init(error)
+        case let error as RedisError: self.init(error)
         case let error as ArchiveError: self.init(error)
         case let error as WebhookAddressError:
             self.init(status: .badRequest, code: .badParameter, detail: error.description)
@@ -158,6 +159,8 @@ extension Problem {
                 detail: error.description,
                 retryAfter: .seconds(2)
             )
+        case .unusableAnswer:
+            self.init(status: .badGateway, code: .answerUnusable, detail: error.description)
         case .workerFailed, .abandoned:
             self.init(status: .internalServerError, code: .modelFailed, detail: error.description)
         case .notLoadedHere:
@@ -197,14 +200,31 @@ extension Problem {
             self.init(status: .contentTooLarge, code: .uploadTooLarge, detail: error.description)
         case .keyReused:
             self.init(status: .unprocessableContent, code: .idempotencyKeyReused, detail: error.description)
-        case .unavailable:
+        case .unavailable, .damaged:
             self.init(
                 status: .serviceUnavailable,
                 code: .jobsUnavailable,
                 detail: error.description,
                 retryAfter: .seconds(5)
             )
+        case .noSpace:
+            self.init(
+                status: .serviceUnavailable,
+                code: .diskFull,
+                detail: error.description,
+                retryAfter: .seconds(60)
+            )
         }
+    }
+
+    /// Most of these are given other words where they happen.
+    private init(_ error: RedisError) {
+        self.init(
+            status: .serviceUnavailable,
+            code: error.isFull ? .queueFull : .queueUnreachable,
+            detail: error.description,
+            retryAfter: .seconds(2)
+        )
     }
 
     private init(_ error: ArchiveError) {

@@ -40,10 +40,13 @@ struct Problem: Error, Sendable, Equatable {
         case queueFull = "queue_full"
         case queueUnreachable = "queue_unreachable"
         case jobsUnavailable = "jobs_unavailable"
+        case diskFull = "disk_full"
+        case tooManyReaders = "too_many_readers"
         case idempotencyKeyReused = "idempotency_key_reused"
         case deadlinePassed = "deadline_passed"
         case clientGone = "client_gone"
         case modelFailed = "model_failed"
+        case answerUnusable = "answer_unusable"
         case internalError = "internal_error"
 
         var title: String {
@@ -69,10 +72,13 @@ struct Problem: Error, Sendable, Equatable {
             case .queueFull: "Too many pictures are waiting"
             case .queueUnreachable: "The queue can't be reached"
             case .jobsUnavailable: "Jobs can't be kept"
+            case .diskFull: "The disk has no room for jobs"
+            case .tooManyReaders: "Too many results are being read"
             case .idempotencyKeyReused: "The key belongs to another order"
             case .deadlinePassed: "The deadline has passed"
             case .clientGone: "The client has gone"
             case .modelFailed: "The model failed"
+            case .answerUnusable: "The worker's answer can't be used"
             case .internalError: "Something is wrong in the server"
             }
         }

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Nereid: a vision model server.
 
-import NIOCore
-import NereidJobs
+public import NIOCore
+public import NereidJobs
 
 /// The native JSON of a bulk job, which the interface calls a job.
 struct JobDocument: Encodable {
-    private let beginning: Beginning
+    private let start: Start
     private let end: End
 
     /// The keys that come before `results` in alphabetical order.
-    private struct Beginning: Encodable {
+    private struct Start: Encodable {
         let id: String
         let model: String
         let created: String
@@ -50,7 +50,7 @@ struct JobDocument: Encodable {
     ///
     /// - Parameter skipped: files of its zips that were left out, which is told where it is accepted.
     init(_ job: BulkJob, skipped: Int = 0) {
-        beginning = Beginning(
+        start = Start(
             id: job.id,
             model: job.model,
             created: job.created.timestamp,
@@ -66,7 +66,7 @@ struct JobDocument: Encodable {
     }
 
     func encode(to encoder: any Encoder) throws {
-        try beginning.encode(to: encoder)
+        try start.encode(to: encoder)
         try end.encode(to: encoder)
     }
 
@@ -74,9 +74,9 @@ struct JobDocument: Encodable {
     ///
     /// - Parameter next: the last result's number: where the next call goes on.
     func with(results: [ByteBuffer], next: Int) -> ByteBuffer {
-        var beginning = beginning
-        beginning.next = next
-        var text = ByteBuffer(json: beginning)
+        var start = start
+        start.next = next
+        var text = ByteBuffer(json: start)
         text.moveWriterIndex(to: text.writerIndex - 1)
         text.writeStaticString(",\"results\":[")
         for (index, result) in results.enumerated() {
@@ -84,6 +84,27 @@ struct JobDocument: Encodable {
             text.writeImmutableBuffer(result)
         }
         text.writeStaticString("],")
+        var rest = ByteBuffer(json: end)
+        rest.moveReaderIndex(forwardBy: 1)
+        text.writeBuffer(&rest)
+        return text
+    }
+}
+
+extension JobDocument {
+    /// The document as far as its first result, for one that is sent as it is read.
+    var beginning: ByteBuffer {
+        var text = ByteBuffer(json: start)
+        text.moveWriterIndex(to: text.writerIndex - 1)
+        text.writeStaticString(",\"results\":[")
+        return text
+    }
+
+    /// What follows the last result.
+    ///
+    /// - Parameter next: the last result's number: where the next call goes on.
+    func ending(next: Int) -> ByteBuffer {
+        var text = ByteBuffer(string: "],\"next\":\(next),")
         var rest = ByteBuffer(json: end)
         rest.moveReaderIndex(forwardBy: 1)
         text.writeBuffer(&rest)
@@ -99,7 +120,7 @@ struct JobListDocument: Encodable {
 }
 
 /// The native JSON of one picture of a job: as one of several pictures, with its number and its place.
-struct JobResultDocument: Encodable {
+public struct JobResultDocument: Encodable {
     private let sequence: Int
     private let picture: Int
     private let result: PictureResultDocument
@@ -108,22 +129,35 @@ struct JobResultDocument: Encodable {
         case sequence, picture
     }
 
-    /// Puts a result in its words.
-    init(_ result: BulkResult, of job: BulkJob) {
+    private init(_ result: BulkResult, id: String, model: String, outcome: Result<JobAnswer, any Error>) {
         sequence = result.sequence
         picture = result.picture
-        switch result.outcome {
+        switch outcome {
         case .success(let answer):
             self.result = PictureResultDocument(
                 file: result.name,
-                answer: PredictionDocument(id: job.id, model: job.model, answer: answer)
+                answer: PredictionDocument(id: id, model: model, answer: answer)
             )
         case .failure(let error):
             self.result = PictureResultDocument(file: result.name, error: error)
         }
     }
 
-    func encode(to encoder: any Encoder) throws {
+    /// The JSON of a result, of the job with an id and of a model: as it stands when it was kept as that.
+    public static func json(of result: BulkResult, job id: String, model: String) -> ByteBuffer {
+        switch result.content {
+        case .document(let json): json
+        case .outcome(let outcome):
+            ByteBuffer(json: JobResultDocument(result, id: id, model: model, outcome: outcome))
+        }
+    }
+
+    static func json(of result: BulkResult, _ job: BulkJob) -> ByteBuffer {
+        json(of: result, job: job.id, model: job.model)
+    }
+
+    /// The keys of a picture's result, and its place.
+    public func encode(to encoder: any Encoder) throws {
         try result.encode(to: encoder)
         var container = encoder.container(keyedBy: CodingKeys.self)
         try container.encode(sequence, forKey: .sequence)

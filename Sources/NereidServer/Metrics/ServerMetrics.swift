@@ -24,6 +24,10 @@ struct ServerMetrics: Sendable {
         "nereid_session_instances": "Runs of a model that may proceed at the same time.",
         "nereid_workers": "Workers that serve a model, as they say themselves.",
         "nereid_model_ready": "Whether a model answers requests (1) or not (0).",
+        "nereid_job_store_available": "Whether jobs can be read and ordered (1) or not (0).",
+        "nereid_job_store_bytes": "Bytes of the files that jobs are kept in.",
+        "nereid_job_store_free_bytes": "Bytes that are free on the disk of these files.",
+        "nereid_job_store_reserved_bytes": "Bytes set aside on that disk for results and deletions.",
         "nereid_upload_bytes": "Memory held by uploads.",
         "process_resident_memory_bytes": "Resident memory of the process.",
     ]
@@ -64,7 +68,12 @@ struct ServerMetrics: Sendable {
     }
 
     /// Everything counted, and how things stand at this moment, as Prometheus text.
-    func text(models: [ModelEntry], load: (String) -> QueueLoad, uploads: UploadMemory? = nil) -> String {
+    func text(
+        models: [ModelEntry],
+        load: (String) -> QueueLoad,
+        uploads: UploadMemory? = nil,
+        jobs: BulkStorage? = nil
+    ) -> String {
         // What only holds now is gathered anew each time, so that a model that has gone leaves nothing behind.
         let now = PrometheusRegistry(help: Self.help)
         func set(_ label: String, _ dimensions: [(String, String)], _ value: Int) {
@@ -88,6 +97,12 @@ struct ServerMetrics: Sendable {
             set("nereid_model_ready", model, entry.isReady ? 1 : 0)
         }
         if let uploads { set("nereid_upload_bytes", [], uploads.byteCount) }
+        if let jobs {
+            set("nereid_job_store_available", [], jobs.isAvailable ? 1 : 0)
+            if let bytes = jobs.fileBytes { set("nereid_job_store_bytes", [], bytes) }
+            if let bytes = jobs.freeBytes { set("nereid_job_store_free_bytes", [], bytes) }
+            if let bytes = jobs.reservedBytes { set("nereid_job_store_reserved_bytes", [], bytes) }
+        }
         if let bytes = ResidentMemory.current { set("process_resident_memory_bytes", [], bytes) }
         return registry.text + now.text
     }

@@ -16,13 +16,17 @@ struct JobEvents: Sendable {
     let id: String
     let channel: any Channel
     let readiness: Readiness
+    /// Streams that read results at one time; others wait for their turn.
+    let reading: SendingPlaces
+    /// How long a client may take nothing of what there is for it.
+    let patience: Duration
     /// After so long without an event, a comment shows that the connection lives.
     let heartbeat: Duration
 
     /// How long clients wait before they connect again: about as long as a server takes to start.
     private static let retry = Duration.seconds(2)
     /// A client that does not read is cut off so long after the server was told to stop.
-    private static let patience = TimeAmount.seconds(1)
+    private static let lastPatience = TimeAmount.seconds(1)
 
     /// The answer, whose body is the stream.
     ///
@@ -39,7 +43,7 @@ struct JobEvents: Sendable {
                 let hasEnded = Flag()
                 let number = readiness.stopping.whenItComes { [channel] in
                     // A write that waits for a client which does not read would hold up the server's end.
-                    channel.eventLoop.scheduleTask(in: Self.patience) {
+                    channel.eventLoop.scheduleTask(in: Self.lastPatience) {
                         if !hasEnded.isSet { channel.close(promise: nil) }
                     }
                 }
@@ -47,13 +51,14 @@ struct JobEvents: Sendable {
                     hasEnded.set()
                     readiness.stopping.forget(number)
                 }
-                try await write(to: &writer, after: sequence)
-                try await writer.finish(nil)
+                var steady = SteadyWriter(writer, channel: channel, patience: patience)
+                try await write(to: &steady, after: sequence)
+                try await steady.finish()
             }
         )
     }
 
-    private func write(to writer: inout any ResponseBodyWriter, after last: Int) async throws {
+    private func write(to writer: inout SteadyWriter, after last: Int) async throws {
         var sequence = last
         try await writer.write(ServerSentEvent.retry(after: Self.retry))
         var quietUntil = ContinuousClock.now + heartbeat
@@ -91,16 +96,19 @@ struct JobEvents: Sendable {
     private func writeResults(
         of job: BulkJob,
         after sequence: inout Int,
-        to writer: inout any ResponseBodyWriter
+        to writer: inout SteadyWriter
     ) async throws {
+        let page = JobResultPage(store: store, job: job, channel: channel)
         while !readiness.stopping.hasCome {
-            let page = try await store.results(of: id, after: sequence, limit: JobRoutes.page)
-            for result in page {
-                let data = ByteBuffer(json: JobResultDocument(result, of: job))
-                try await writer.write(ServerSentEvent(id: result.sequence, event: "result", data: data).text)
+            let (after, reading) = (sequence, reading)
+            // Read in turn, sent without holding up others.
+            let piece = try await reading.hold { try await page.piece(after: after, limit: JobResultPage.pieceLimit) }
+            for result in piece.results {
+                try await writer.write(ServerSentEvent(id: result.sequence, event: "result", data: result.json).text)
                 sequence = result.sequence
             }
-            if page.count < JobRoutes.page { return }
+            if piece.isLast { return }
+            if piece.byteCount < JobResultPage.pieceBytes, piece.results.count < JobResultPage.pieceLimit { return }
         }
     }
 

@@ -10,11 +10,6 @@ import NereidJobs
 struct JobRoutes {
     let services: Services
 
-    /// Results are fetched so many at a time, so that no answer holds many of them that were not asked for.
-    static let page = 100
-    /// An answer ends with the page of results that goes beyond so many bytes; the client asks on from `next`.
-    private static let answerBytes = 16 << 20
-
     func add(to router: Router<ServerContext>) {
         router.post("/v1/models/{model}/jobs") { request, context in try await accept(request, context) }
         router.get("/v1/jobs") { request, _ in try await list(request) }
@@ -33,6 +28,8 @@ struct JobRoutes {
                 id: id,
                 channel: context.channel,
                 readiness: services.readiness,
+                reading: services.eventReading,
+                patience: services.configuration.idleTimeout,
                 heartbeat: services.configuration.eventHeartbeat
             ).response(after: sequence)
         }
@@ -93,26 +90,18 @@ struct JobRoutes {
     private func show(_ request: Request, _ context: ServerContext) async throws -> Response {
         let (store, id) = (try services.jobStore, try context.jobID)
         let query = try JobQuery(request, known: ["after", "limit"])
-        var sequence = try query.number("after", in: 0...Int.max, else: 0)
+        let sequence = try query.number("after", in: 0...Int.max, else: 0)
         let limit = try query.number("limit", in: 0...10_000, else: 1000)
+        let place = try services.resultPlaces.take()
         // The job before its results: one that was done then has no more of them than are read now.
         guard let job = try await store.job(id) else { throw BulkError.notFound(id: id) }
-        var (results, bytes): ([ByteBuffer], Int) = ([], 0)
-        while results.count < limit, bytes < Self.answerBytes {
-            let page = try await store.results(of: id, after: sequence, limit: min(Self.page, limit - results.count))
-            for result in page {
-                let text = ByteBuffer(json: JobResultDocument(result, of: job))
-                bytes += text.readableBytes
-                results.append(text)
-                sequence = result.sequence
-            }
-            if page.count < Self.page { break }
-        }
-        return Response(
-            status: .ok,
-            headers: [.contentType: "application/json"],
-            body: .init(byteBuffer: JobDocument(job).with(results: results, next: sequence))
-        )
+        let configuration = services.configuration
+        return try await JobResultsAnswer(
+            page: JobResultPage(store: store, job: job, channel: context.channel),
+            place: place,
+            deadline: .now + configuration.requestTimeout,
+            patience: configuration.idleTimeout
+        ).response(after: sequence, limit: limit)
     }
 }
 

@@ -19,6 +19,10 @@ struct Services: Sendable {
     let metrics: ServerMetrics
     let uploads: UploadMemory
     let readiness: Readiness
+    /// Answers with results of jobs that are made at one time.
+    let resultPlaces = AnswerPlaces(32)
+    /// Streams of events that read results at one time; others wait for their turn.
+    let eventReading = SendingPlaces(16)
 
     var uploadLimits: UploadLimits {
         UploadLimits(requestBytes: configuration.maxRequestBytes, pictureBytes: configuration.pictures.encodedBytes)

@@ -30,8 +30,21 @@ struct BulkFixture {
 
     var path: String { folder.path + "/jobs" }
 
-    func open(at path: String? = nil, _ limits: BulkLimits = .init()) async throws -> DatabaseJobStore {
-        try await DatabaseJobStore(folder: path ?? self.path, limits: limits, clock: { [clock] in clock.now })
+    func open(
+        at path: String? = nil,
+        _ limits: BulkLimits = .init(),
+        document: BulkDocumentWriter? = nil,
+        space: DiskSpace = .system,
+        reservedBytes: Int = 1 << 20
+    ) async throws -> DatabaseJobStore {
+        try await DatabaseJobStore(
+            folder: path ?? self.path,
+            limits: limits,
+            document: document,
+            space: space,
+            reservedBytes: reservedBytes,
+            clock: { [clock] in clock.now }
+        )
     }
 
     /// What another process would find, did this one end now: nothing is closed, nothing is told.

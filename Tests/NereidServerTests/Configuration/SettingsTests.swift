@@ -65,7 +65,7 @@ struct SettingsTests {
             .maxRequestBytes: "2MiB", .maxUploadMemory: "3MiB", .maxConnections: "7",
             .queue: "redis://:secret@[::1]:7000/3", .workers: "off", .legacyQueue: "reef=old_list,deep",
             .queueJobs: "0",
-            .queueBytes: "4MiB", .jobs: "/jobs", .jobBytes: "5MiB", .jobLife: "604800",
+            .queueBytes: "4MiB", .jobs: "/jobs", .jobBytes: "5MiB", .jobLife: "604800", .jobDiskBytes: "6MiB",
             .webhookHosts: "Hooks.Lab., 10.0.0.7,[::1]", .webhookSecret: "pearls, before: swine", .requestTimeout: "8",
             .idleTimeout: "9", .shutdownDelay: "0",
             .shutdownTimeout: "10", .corsOrigin: "https://lab.example.org", .logLevel: "DEBUG",
@@ -97,7 +97,7 @@ struct SettingsTests {
         #expect(!server.runsModels)
         #expect(server.legacyLists == [LegacyList("old_list", model: "reef"), LegacyList("deep")])
         #expect(server.jobsFolder == "/jobs")
-        #expect(server.bulk == BulkLimits(bytes: 5 << 20, life: .seconds(7 * 86_400)))
+        #expect(server.bulk == BulkLimits(bytes: 5 << 20, life: .seconds(7 * 86_400), diskBytes: 6 << 20))
         #expect(server.webhooks.hosts.map(\.description) == ["hooks.lab", "10.0.0.7", "[::1]"])
         #expect(server.webhooks.secret?.text == "pearls, before: swine")
         let hosts = ["reef.example", "*.lab.example", "10.0.0.7"].compactMap { HostRules.Pattern($0) }

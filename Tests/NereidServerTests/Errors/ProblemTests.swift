@@ -253,6 +253,20 @@ struct ProblemTests {
             words: ["‘reef’", "no disk"]
         ),
         Sample(
+            error: JobError.unusableAnswer(model: "reef", reason: "it has 3 boxes"),
+            status: 502,
+            code: .answerUnusable,
+            words: ["‘reef’", "3 boxes", "Redis"]
+        ),
+        Sample(
+            error: RedisError.refused("OOM command not allowed when used memory > 'maxmemory'."),
+            status: 503,
+            code: .queueFull,
+            words: ["maxmemory"],
+            retryAfter: "2"
+        ),
+        Sample(error: RedisError.closed, status: 503, code: .queueUnreachable, words: ["closed"], retryAfter: "2"),
+        Sample(
             error: JobError.abandoned(model: "reef", deliveries: 3),
             status: 500,
             code: .modelFailed,

@@ -5,9 +5,11 @@ import Foundation
 import HTTPTypes
 import HummingbirdTesting
 import NIOCore
+import NIOPosix
 import NereidImaging
 import NereidJobs
 import NereidVision
+import ServiceLifecycle
 import Testing
 
 @testable import NereidServer
@@ -278,19 +280,101 @@ struct JobRouteTests {
         let box = Box(x1: 1, y1: 2, x2: 3, y2: 4)
         let many = [Detection(box: box, score: 0.5, classID: 1, label: String(repeating: "x", count: 200_000))]
         for _ in 0..<300 { await store.answer("job-1", .success(.detections(many))) }
+        await store.say("job-1") { _ in 200_000 }
         try await Self.server(store).test { client in
             var (after, answers) = (0, 0)
             while after < 300 {
                 after = try await client.execute(uri: "/v1/jobs/job-1?after=\(after)", method: .get) {
-                    #expect($0.body.readableBytes < 40 << 20)
+                    #expect($0.body.readableBytes < 5 << 20)
                     let json = $0.json
+                    // As of one that is sent in one piece.
+                    #expect(
+                        json.keys == [
+                            "created", "expires", "finished", "id", "model", "next", "pictures", "results", "state",
+                        ]
+                    )
                     #expect(json.results[0].sequence == .number(Double(after + 1)))
-                    return Int(after) + json.results.elements.count
+                    let count = json.results.elements.count
+                    #expect(json.next == .number(Double(after + count)))
+                    return after + count
                 }
                 answers += 1
             }
-            #expect((after, answers) == (300, 3))
+            // 21 of 200 kB are 4 MiB.
+            #expect((after, answers) == (300, 15))
         }
+    }
+
+    @Test("send what is kept as it is sent, byte for byte")
+    func documents() async throws {
+        let store = StubJobStore()
+        _ = try await store.accept(BulkOrder(model: "blocks", pictures: [.init(bytes: ByteBuffer(string: "x"))]))
+        await store.answer("job-1")
+        let kept = #"{ "sequence":1,"kept":"as it is" }"#
+        await store.keep(kept, as: "job-1")
+        try await Self.server(store).test { client in
+            try await client.execute(uri: "/v1/jobs/job-1", method: .get) {
+                #expect($0.text.contains(#""results":[\#(kept)],"#))
+            }
+            try await client.execute(uri: "/v1/jobs/job-1/events", method: .get) {
+                #expect($0.text.contains("data: \(kept)\n\n"))
+            }
+        }
+    }
+
+    @Test(
+        "are sent to so many clients at one time; the place of one that has left or asked for the head only is free again"
+    )
+    func readers() async throws {
+        let places = AnswerPlaces(2)
+        var first: AnswerPlaces.Place? = try places.take()
+        let second = try places.take()
+        let problem = #expect(throws: Problem.self) { try places.take() }
+        #expect(problem?.code == .tooManyReaders)
+        #expect(problem?.headers[.retryAfter] == "1")
+        #expect(places.inUse == 2)
+        withExtendedLifetime(first) {}
+        first = nil
+        _ = try places.take()
+        withExtendedLifetime(second) {}
+        #expect(places.inUse <= 1)
+
+        let store = try await JobEventTests.store(pictures: 3)
+        let label = String(repeating: "x", count: 200_000)
+        let detection = Detection(box: Box(x1: 1, y1: 2, x2: 3, y2: 4), score: 0.5, classID: 1, label: label)
+        for _ in 0..<3 { await store.answer("job-1", .success(.detections([detection]))) }
+        await store.say("job-1") { _ in 200_000 }
+        try await Self.server(store).test { client in
+            for method in [HTTPRequest.Method](repeating: .head, count: 40) + [.get] {
+                try await client.execute(uri: "/v1/jobs/job-1", method: method) { #expect($0.status == .ok) }
+            }
+        }
+    }
+
+    @Test("are not read any further when the client has left")
+    func clientLeaves() async throws {
+        let store = try await JobEventTests.store(pictures: 1000)
+        let label = String(repeating: "x", count: 200_000)
+        let detection = Detection(box: Box(x1: 1, y1: 2, x2: 3, y2: 4), score: 0.5, classID: 1, label: label)
+        for _ in 0..<1000 { await store.answer("job-1", .success(.detections([detection]))) }
+        await store.say("job-1") { _ in 200_000 }
+        let (ports, continuation) = AsyncStream<Int>.makeStream()
+        let server = try await TestServer(jobs: store, ports: continuation) { $0.shutdownDelay = .zero }
+        let group = ServiceGroup(services: [server.server], logger: TestServer.logger)
+        let running = Task { try await group.run() }
+        var iterator = ports.makeAsyncIterator()
+        let port = try #require(await iterator.next())
+        let silent = try await ClientBootstrap(group: .singletonMultiThreadedEventLoopGroup)
+            .channelOption(.autoRead, value: false).channelOption(.socketOption(.so_rcvbuf), value: 4096)
+            .connect(host: "127.0.0.1", port: port).get()
+        let request = "GET /v1/jobs/job-1?limit=10000 HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        try await silent.writeAndFlush(ByteBuffer(string: request))
+        for await _ in store.reads { break }
+        try await silent.close()
+        // The server ends only when its answers have.
+        await group.triggerGracefulShutdown()
+        try await running.value
+        #expect(await store.readCount < 30)
     }
 
     @Test("are listed, the newest first, in pages")
@@ -547,13 +631,15 @@ extension JobRouteTests {
         let failures: [(BulkError, String)] = [
             (.full(limit: "at most 8 GiB may wait", setting: "job_bytes"), "queue_full"),
             (.unavailable(reason: "no disk"), "jobs_unavailable"),
+            (.damaged(reason: "no disk"), "jobs_unavailable"),
+            (.noSpace(reason: "no disk"), "disk_full"),
         ]
         try await Self.server(store).test { client in
             for (failure, code) in failures {
                 await store.fail(with: failure)
                 try await client.execute(uri: Self.path, method: .post, body: TestPicture.blocks()) {
                     #expect($0.status == .serviceUnavailable)
-                    #expect($0.headers[.retryAfter] == "5")
+                    #expect($0.headers[.retryAfter] == (code == "disk_full" ? "60" : "5"))
                     #expect($0.json.code.string == code)
                 }
             }

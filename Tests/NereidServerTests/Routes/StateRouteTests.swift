@@ -91,6 +91,41 @@ struct StateRouteTests {
         #expect(readiness.obstacles(good) == ["the server is shutting down"])
     }
 
+    @Test("is ready, but says so, while jobs can't be kept; predictions go on")
+    func jobsUnavailable() async throws {
+        let store = StubJobStore()
+        try await TestServer(jobs: store).test { client in
+            try await client.execute(uri: "/health/ready", method: .get) {
+                #expect($0.status == .ok)
+                #expect($0.json.keys == ["status"])
+            }
+            store.state.withLock {
+                $0.isAvailable = false
+                $0.troubles = ["the disk is full"]
+                ($0.fileBytes, $0.freeBytes, $0.reservedBytes) = (7000, 20, 0)
+            }
+            await store.fail(with: .noSpace(reason: "the disk is full"))
+            try await client.execute(uri: "/health/ready", method: .get) {
+                #expect($0.status == .ok)
+                #expect(($0.json.status, $0.json.degraded) == ("ready", ["the disk is full"]))
+            }
+            try await client.execute(uri: "/v1/jobs/x", method: .get) {
+                #expect($0.status == .serviceUnavailable)
+                #expect($0.json.detail == "jobs can't be kept: the disk is full")
+            }
+            try await client.execute(uri: PredictRouteTests.path, method: .post, body: TestPicture.blocks()) {
+                #expect($0.status == .ok)
+            }
+            try await client.execute(uri: "/metrics", method: .get) {
+                let read = try PrometheusText($0.text)
+                let values = ["available", "bytes", "free_bytes", "reserved_bytes"].map {
+                    read.value("nereid_job_store_\($0)")
+                }
+                #expect(values == [0, 7000, 20, 0])
+            }
+        }
+    }
+
     @Test("counts requests, pictures and detections")
     func metrics() async throws {
         try await TestServer().test { client in

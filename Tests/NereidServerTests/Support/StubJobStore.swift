@@ -5,6 +5,7 @@ import Foundation
 import NIOCore
 import NereidImaging
 import NereidVision
+import Synchronization
 
 @testable import NereidJobs
 
@@ -114,10 +115,34 @@ actor StubJobStore: BulkJobStore {
         return newest.prefix(limit).compactMap { kept[$0]?.job }
     }
 
-    func results(of id: String, after sequence: Int, limit: Int) -> [BulkResult] {
+    func results(of id: String, after sequence: Int, limit: Int, bytes: Int) -> [BulkResult] {
         readContinuation.yield(id)
-        return Array((kept[id]?.results ?? []).drop { $0.sequence <= sequence }.prefix(limit))
+        readCount += 1
+        if let text = documents[id] {
+            let document = ByteBuffer(string: text)
+            return sequence > 0 ? [] : [BulkResult(sequence: 1, picture: 0, name: nil, content: .document(document))]
+        }
+        var size = 0
+        return (kept[id]?.results ?? []).drop { $0.sequence <= sequence }.prefix(limit).prefix { result in
+            defer { size += (sizes[id] ?? { _ in 100 })(result) }
+            return size < bytes
+        }.map(\.self)
     }
+
+    /// Says how large a job's results are.
+    func say(_ id: String, _ size: @escaping @Sendable (BulkResult) -> Int) { sizes[id] = size }
+
+    /// A job's only result is a document.
+    func keep(_ document: String, as id: String) { documents[id] = document }
+
+    /// The state of the store, which tests set.
+    nonisolated var storage: BulkStorage { state.withLock(\.self) }
+    nonisolated let state = Mutex(BulkStorage())
+
+    /// How often results were read.
+    private(set) var readCount = 0
+    private var documents: [String: String] = [:]
+    private var sizes: [String: @Sendable (BulkResult) -> Int] = [:]
 
     func waitForChange(of id: String, after sequence: Int, until deadline: ContinuousClock.Instant) async throws {
         if let failure { throw failure }

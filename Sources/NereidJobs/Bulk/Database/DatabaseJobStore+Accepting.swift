@@ -11,25 +11,31 @@ extension DatabaseJobStore {
     public func accept(_ order: BulkOrder) async throws -> (job: BulkJob, isNew: Bool) {
         let digest = order.idempotencyKey == nil ? nil : try await order.digest()
         let (now, limits) = (now, limits)
-        let accepted = try await write { database in
+        let accepted = try await write(isOrder: true) { [self] database in
             if let key = order.idempotencyKey, let known = try Self.job(of: key, digest, at: now, in: database) {
-                return Acceptance(job: known, isNew: false)
+                return Acceptance(job: known)
             }
             let waiting = "SELECT SUM(waitingBytes) FROM job WHERE finished IS NULL"
             try limits.checkRoom(for: order, beside: Int.fetchOne(database, sql: waiting) ?? 0)
+            try checkSpace(for: order, in: database)
             let id = BulkID.make(at: now)
-            try Self.insert(order, as: id, digest, at: now, in: database)
+            let number = try Self.insert(order, as: id, digest, at: now, in: database)
             if order.pictures.isEmpty { try Self.finishIfDone(id, at: now, limits, in: database) }
             guard let job = try BulkJob.find(id, at: 0, in: database) else { throw BulkError.notFound(id: id) }
-            return Acceptance(job: job, isNew: true)
+            return Acceptance(job: job, number: number)
         }
-        if accepted.isNew { signals.tell(.accepted) }
+        if let number = accepted.number {
+            ledger.note(number)
+            signals.tell(.accepted)
+        }
         return (accepted.job, accepted.isNew)
     }
 
     private struct Acceptance: Sendable {
         var job: BulkJob
-        var isNew: Bool
+        /// `nil` when the job is not new.
+        var number: Int64?
+        var isNew: Bool { number != nil }
     }
 
     /// The job that an order with this key has made.
@@ -49,7 +55,7 @@ extension DatabaseJobStore {
         _ digest: Data?,
         at now: Int,
         in database: Database
-    ) throws {
+    ) throws -> Int64 {
         try database.execute(
             sql: """
                 INSERT INTO job (id, model, options, created, pictures, waitingBytes, idempotencyKey, digest, webhook, noticeState)
@@ -69,5 +75,6 @@ extension DatabaseJobStore {
             try picture.execute(arguments: [number, position, one.name, one.bytes.readableBytes])
             try upload.execute(arguments: [number, position, Data(buffer: one.bytes)])
         }
+        return number
     }
 }

@@ -5,6 +5,7 @@ import Foundation
 import GRDB
 import NIOCore
 import NIOFoundationCompat
+import NIOPosix
 import NereidVision
 
 /// What a ``BulkRunner`` asks of the store.
@@ -114,7 +115,8 @@ extension DatabaseJobStore {
     /// - Returns: `false` when the picture is gone, or has an answer.
     @discardableResult
     func record(_ outcome: Result<JobAnswer, any Error>, for position: Int, of number: Int64) async throws -> Bool {
-        let (json, hasFailed) = Self.json(of: outcome)
+        guard let kept = try await kept(outcome, position, of: number) else { return false }
+        let hasFailed = if case .failure = outcome { true } else { false }
         let (now, limits) = (now, limits)
         let id: String? = try await write { database in
             guard
@@ -141,8 +143,8 @@ extension DatabaseJobStore {
                 )
             else { return nil }
             try database.execute(
-                sql: "INSERT INTO result (job, sequence, position, answer) VALUES (?, ?, ?, ?)",
-                arguments: [number, job["done"] as Int, position, json]
+                sql: "INSERT INTO result (job, sequence, position, answer, isDocument) VALUES (?, ?, ?, ?, ?)",
+                arguments: [number, job["done"] as Int, position, kept.numbered(job["done"]), kept.isDocument]
             )
             try Self.finishIfDone(job["id"], at: now, limits, in: database)
             return job["id"]
@@ -163,14 +165,60 @@ extension DatabaseJobStore {
         )
     }
 
-    private static func json(of outcome: Result<JobAnswer, any Error>) -> (json: Data, hasFailed: Bool) {
-        do {
-            return (Data(buffer: try AnswerMessage(try outcome.get()).json()), false)
-        } catch {
-            let failure = FailureMessage(error)
-            // A failure is words and numbers: JSON has a form for each.
-            let json = try? AnswerMessage(failure).json()
-            return (json.map { Data(buffer: $0) } ?? Data(#"{"error":{"code":"failed","detail":""}}"#.utf8), true)
+    /// The form that an answer is kept in; `nil` when its picture is gone.
+    ///
+    /// It is made before anything is changed, on a thread that may be held up: masks take time.
+    private func kept(
+        _ outcome: Result<JobAnswer, any Error>,
+        _ position: Int,
+        of number: Int64
+    ) async throws -> KeptOutcome? {
+        guard let document else { return KeptOutcome(message: outcome) }
+        let known = try await read { database in
+            try Row.fetchOne(
+                database,
+                sql: """
+                    SELECT picture.name, job.id, job.model FROM picture JOIN job ON job.number = picture.job
+                    WHERE picture.job = ? AND picture.position = ?
+                    """,
+                arguments: [number, position]
+            ).map { row -> (name: String?, id: String, model: String) in (row["name"], row["id"], row["model"]) }
         }
+        guard let known else { return nil }
+        let result = BulkResult(sequence: 0, picture: position, name: known.name, outcome: outcome)
+        return try await NIOThreadPool.singleton.runIfActive {
+            KeptOutcome(document: document(result, known.id, known.model))
+        }
+    }
+}
+
+/// An answer as a row holds it.
+private struct KeptOutcome: Sendable {
+    private let json: Data
+    /// Whether it is the whole object that is sent.
+    let isDocument: Bool
+
+    init(document: ByteBuffer) {
+        (json, isDocument) = (Data(buffer: document), true)
+    }
+
+    init(message outcome: Result<JobAnswer, any Error>) {
+        isDocument = false
+        do {
+            json = Data(buffer: try AnswerMessage(try outcome.get()).json())
+        } catch {
+            // A failure is words and numbers: JSON has a form for each.
+            let message = try? AnswerMessage(FailureMessage(error)).json()
+            json = message.map { Data(buffer: $0) } ?? Data(#"{"error":{"code":"failed","detail":""}}"#.utf8)
+        }
+    }
+
+    /// The same with the number of the result, which is known only when it is kept.
+    func numbered(_ sequence: Int) -> Data {
+        let placeholder = Data(#""sequence":0"#.utf8)
+        guard isDocument, let range = json.range(of: placeholder, options: .backwards) else { return json }
+        var numbered = json
+        numbered.replaceSubrange(range, with: Data("\"sequence\":\(sequence)".utf8))
+        return numbered
     }
 }

@@ -16,8 +16,17 @@ extension DatabaseJobStore {
             forgotten += 1
             signals.changed(id)
         }
-        while try await giveBack() {}
+        try await shrink()
+        restoreReserve()
         return forgotten
+    }
+
+    /// Gives the disk back what nothing stands in any more, of the database and of its log.
+    private func shrink() async throws {
+        var isSmaller = false
+        while try await giveBack() { isSmaller = true }
+        // Files become smaller when what the log says of them is done. Readers of an older state may hold that up until the next time.
+        if isSmaller { _ = try? await maintain { try $0.checkpoint(.truncate) } }
     }
 
     private func forgetOne(before now: Int) async throws -> String? {
@@ -33,19 +42,22 @@ extension DatabaseJobStore {
         }
     }
 
-    /// Pages given back at a time: 16 MiB of SQLite's usual 4 KiB.
-    private static let pagesAtATime = 4096
+    /// Pages given back at a time: 4 MiB of SQLite's usual 4 KiB, which pass through the log; on a full disk 256 KiB.
+    private var pagesAtATime: Int { reserve.isHeld ? 1024 : 64 }
 
     /// Gives back some of the pages that nothing stands in.
     ///
-    /// - Returns: whether there may be more.
+    /// - Returns: whether there were any.
     private func giveBack() async throws -> Bool {
-        try await maintain { database in
+        let most = pagesAtATime
+        let isFull = condition.withLock { $0.isFull }
+        return try await maintain { database in
             let free = try Int.fetchOne(database, sql: "PRAGMA freelist_count") ?? 0
             guard free > 0 else { return false }
             // A row for each page: it goes on only while rows are asked for.
-            _ = try Row.fetchAll(database, sql: "PRAGMA incremental_vacuum(\(Self.pagesAtATime))")
-            return free > Self.pagesAtATime
+            _ = try Row.fetchAll(database, sql: "PRAGMA incremental_vacuum(\(most))")
+            if isFull { _ = try? database.checkpoint(.truncate) }
+            return try Int.fetchOne(database, sql: "PRAGMA freelist_count") ?? 0 < free
         }
     }
 }

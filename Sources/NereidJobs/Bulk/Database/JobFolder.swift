@@ -17,10 +17,21 @@ import Darwin
 /// process however that ends.
 final class JobFolder: Sendable {
     let path: String
+    /// What was found that people should know, each with what to do.
+    let findings: [String]
     private let lock: CInt
 
     /// The database.
     var database: String { path + "/jobs.sqlite" }
+    /// The database's log of changes.
+    var log: String { database + "-wal" }
+    /// All that takes room.
+    var files: [String] { Self.files(in: path) }
+
+    /// All that takes room in a folder.
+    static func files(in path: String) -> [String] {
+        ["jobs.sqlite", "jobs.sqlite-wal", "jobs.sqlite-shm", "jobs.reserve"].map { "\(path)/\($0)" }
+    }
 
     /// Makes the folder if there is none, readable for this user only, and locks it.
     ///
@@ -39,6 +50,7 @@ final class JobFolder: Sendable {
             )
         }
         lock = file
+        findings = Self.setLogAside(path).map { [$0] } ?? []
         // SQLite gives the files beside the database the same permissions. It takes an empty file for a new database.
         let empty = open(database, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard empty >= 0 else { throw Self.unusable(path, errno) }
@@ -47,6 +59,21 @@ final class JobFolder: Sendable {
 
     deinit {
         close(lock)
+    }
+
+    /// Without its database a log says nothing, and SQLite would remove it. People may still have the database.
+    ///
+    /// - Returns: what was found.
+    private static func setLogAside(_ path: String) -> String? {
+        let (database, log) = (path + "/jobs.sqlite", path + "/jobs.sqlite-wal")
+        guard (FileIdentity(database)?.size ?? 0) == 0, (FileIdentity(log)?.size ?? 0) > 0 else { return nil }
+        var seconds = time_t()
+        time(&seconds)
+        let aside = "jobs.sqlite-wal.aside-\(seconds)"
+        rename(log, path + "/" + aside)
+        return
+            "\(database) is gone or empty, but its log was there: jobs that were accepted before are missing. The log is kept "
+            + "as \(aside); if the database can be found, stop the server and put both back"
     }
 
     /// The folder with every folder above it that is missing.
@@ -66,7 +93,8 @@ final class JobFolder: Sendable {
     }
 
     private static func unusable(_ path: String, _ code: CInt) -> BulkError {
-        .unavailable(
+        if code == ENOSPC || code == EDQUOT { return .diskFull(path) }
+        return .unavailable(
             reason: "the folder \(path) can't be used (\(String(cString: strerror(code)))). "
                 + "Make it a folder that this user may write to, or give another (setting jobs)"
         )

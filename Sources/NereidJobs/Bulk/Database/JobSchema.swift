@@ -13,6 +13,9 @@ enum JobSchema {
         migrator.registerMigration("1: jobs") { database in
             try database.execute(sql: first)
         }
+        migrator.registerMigration("2: documents") { database in
+            try database.execute(sql: "ALTER TABLE result ADD COLUMN isDocument INTEGER NOT NULL DEFAULT 0")
+        }
         return migrator
     }
 

@@ -9,6 +9,8 @@ final class JobSignals: Sendable {
     enum News: Sendable, Hashable {
         case accepted
         case removed(id: String)
+        /// The store can't be used any more.
+        case damaged
     }
 
     private struct Waiter {

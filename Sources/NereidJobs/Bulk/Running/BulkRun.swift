@@ -71,6 +71,9 @@ struct BulkRun {
             guard let number = numbers.removeValue(forKey: id) else { break }
             jobs[number] = nil
             for place in schedule.remove(number) { underWay[place]?.cancel() }
+        case .news(.damaged):
+            // Whoever opened the store ends this run.
+            break
         case .ended(let place, let ending):
             underWay[place] = nil
             settle(place, ending)

@@ -141,6 +141,42 @@ enum BulkScripts {
             return entries[#entries][1]
             """
 
+    /// Results that follow one, until there are so many or they have so many bytes. Each is its id, its job, its answer, and the
+    /// name of its picture. An answer that is larger than any is left out, and empty.
+    ///
+    /// Keys: the results, the names. Arguments: the result that they follow, how many, how many bytes, the bytes of the largest
+    /// answer.
+    private static let results = """
+        local first, size, found = '(' .. ARGV[1], 0, {}
+        local most, bytes, largest = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+        while #found < most and size < bytes do
+          local some = redis.call('XRANGE', KEYS[1], first, '+', 'COUNT', math.min(4, most - #found))
+          if #some == 0 then break end
+          for _, entry in ipairs(some) do
+            local job, answer = '', ''
+            for i = 1, #entry[2], 2 do
+              if entry[2][i] == 'job' then job = entry[2][i + 1] end
+              if entry[2][i] == 'answer' then answer = entry[2][i + 1] end
+            end
+            size = size + #answer
+            if #answer > largest then answer = '' end
+            local name = redis.call('HGET', KEYS[2], string.match(job, '[^:]*$'))
+            found[#found + 1] = {entry[1], string.sub(job, 1, 200), answer, name and string.sub(name, 1, 4096)}
+            first = '(' .. entry[1]
+            if size >= bytes then break end
+          end
+        end
+        return found
+        """
+
+    static func results(of id: String, after entry: String, limit: Int, bytes: Int, keys: QueueKeys) -> RedisCommand {
+        RedisCommand(
+            script: results,
+            keys: [keys.results(id), keys.names(id)],
+            [.text(entry), .integer(limit), .integer(bytes), .integer(AnswerBounds.bytes)]
+        )
+    }
+
     /// The finished job whose webhook is due, which is then due again only after a while; nothing when none is.
     ///
     /// Keys: the notices. Arguments: that while in milliseconds.

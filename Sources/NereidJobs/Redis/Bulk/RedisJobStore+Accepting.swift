@@ -97,12 +97,14 @@ extension RedisJobStore {
     /// Frees what an order that is not accepted has put into Redis, as far as that is possible.
     private func unstage(_ order: BulkOrder, as id: String) async {
         let places = order.pictures.indices.map { keys.picture(of: "\(id):\($0)") } + [keys.names(id)]
-        let client = client
-        // Whoever sent the order may have gone.
+        let (client, patience) = (client, min(timeout, .seconds(2)))
+        // Whoever sent the order may have gone, and Redis may hang: the pictures' time runs out then.
         await Task {
-            for start in stride(from: 0, to: places.count, by: 500) {
-                let piece = places[start..<min(start + 500, places.count)]
-                _ = try? await client.send(RedisCommand(["UNLINK"] + piece.map { .text($0) }))
+            _ = try? await value(before: .now + patience) {
+                for start in stride(from: 0, to: places.count, by: 500) {
+                    let piece = places[start..<min(start + 500, places.count)]
+                    _ = try? await client.send(RedisCommand(["UNLINK"] + piece.map { .text($0) }))
+                }
             }
         }.value
     }
@@ -112,10 +114,10 @@ extension RedisJobStore {
     /// - Throws: ``BulkError``, also when one of the replies is an error.
     private func insist(_ commands: [RedisCommand]) async throws -> [RedisReply] {
         var backOff = BackOff()
-        let end = ContinuousClock.now + .seconds(5)
+        let end = ContinuousClock.now + min(timeout, .seconds(5))
         while true {
             do {
-                return try await client.send(commands).map { reply throws(RedisError) in try reply.orThrow() }
+                return try await reply(to: commands)
             } catch let error as RedisError {
                 guard error.mayPass, ContinuousClock.now < end else { throw BulkError(error) }
                 try await Task.sleep(for: backOff.next())

@@ -4,6 +4,8 @@
 public import Foundation
 public import Logging
 import NIOCore
+public import NereidImaging
+import NIOPosix
 
 /// Bulk jobs in Redis, beside the queue that their pictures wait in: any gateway of the queue sees them, none has to stay alive
 /// for them to be done, and workers count their answers. docs/queue.md describes the keys.
@@ -11,6 +13,10 @@ public final class RedisJobStore: BulkJobStore {
     let client: RedisClient
     let settings: RedisQueueSettings
     let limits: BulkLimits
+    /// How long Redis may take to reply to one step of a call.
+    let timeout: Duration
+    private let pictures: DecodingLimits
+    private let logger: Logger
     private let changes: BulkChanges
 
     /// Makes a store.
@@ -18,11 +24,15 @@ public final class RedisJobStore: BulkJobStore {
     /// - Parameters:
     ///   - address: where Redis is.
     ///   - limits: how much waits, and how long finished jobs are kept: what this store accepts keeps to them.
+    ///   - pictures: what a picture may be at most: answers for larger ones are not used.
+    ///   - timeout: how long Redis may take to reply to one step of a call; no call waits longer for a server that hangs.
     ///   - settings: how the queue is kept.
-    ///   - logger: told of lost connections.
+    ///   - logger: told of lost connections, and of answers that can't be used.
     public init(
         _ address: RedisAddress,
         limits: BulkLimits = .init(),
+        pictures: DecodingLimits = .init(),
+        timeout: Duration = .seconds(30),
         settings: RedisQueueSettings = .init(),
         logger: Logger
     ) {
@@ -30,7 +40,10 @@ public final class RedisJobStore: BulkJobStore {
         client = RedisClient(address, logger: logger)
         changes = BulkChanges(client, key: settings.keys.changes)
         self.limits = limits
+        self.pictures = pictures
+        self.timeout = timeout
         self.settings = settings
+        self.logger = logger
     }
 
     var keys: QueueKeys { settings.keys }
@@ -69,36 +82,34 @@ public final class RedisJobStore: BulkJobStore {
         return jobs
     }
 
-    /// Results in the order in which they came, the same for every gateway; see ``BulkJobStore/results(of:after:limit:)``.
+    /// Results in the order in which they came, the same for every gateway; see
+    /// ``BulkJobStore/results(of:after:limit:bytes:)``.
     ///
     /// Of two results of one picture the later counts: its dead letter was tried again.
-    public func results(of id: String, after sequence: Int, limit: Int) async throws -> [BulkResult] {
+    public func results(of id: String, after sequence: Int, limit: Int, bytes: Int) async throws -> [BulkResult] {
         guard BulkID.isOne(id) else { return [] }
-        var results: [BulkResult] = []
-        var last = max(0, sequence)
-        while results.count < limit {
+        var (results, left): ([BulkResult], Int) = ([], bytes)
+        var last = "\(max(0, sequence))-0"
+        while results.count < limit, left > 0 {
             let most = min(limit - results.count, 200)
-            let replies = try await send([
-                RedisCommand("HGET", .text(keys.record(id)), "model"),
-                RedisCommand(
-                    "XRANGE",
-                    .text(keys.results(id)),
-                    "(\(last)-0",
-                    "+",
-                    "COUNT",
-                    .integer(most)
-                ),
-            ])
-            let entries = (replies[1].elements ?? []).compactMap(StreamEntry.init).compactMap(KeptAnswer.init)
-            guard let model = replies[0].text, let end = entries.last else { break }
-            let names = try await send(
-                RedisCommand(["HMGET", .text(keys.names(id))] + entries.map { .integer($0.picture) })
-            )
-            for (entry, name) in zip(entries, names.elements ?? []) {
-                results.append(entry.result(named: name.text, model: model))
+            let page = BulkScripts.results(of: id, after: last, limit: most, bytes: min(left, 8 << 20), keys: keys)
+            let replies = try await send([RedisCommand("HGET", .text(keys.record(id)), "model"), page])
+            guard let model = replies[0].text, let entries = replies[1].elements,
+                let end = entries.last?.elements?.first?.text
+            else { break }
+            let kept = entries.compactMap(KeptAnswer.init)
+            let bounds = AnswerBounds(pictures: pictures)
+            // Masks take time.
+            results += try await NIOThreadPool.singleton.runIfActive {
+                kept.map { $0.result(of: model, within: bounds) }
             }
-            last = end.sequence
-            if entries.count < most { break }
+            for answer in kept { left -= answer.json.readableBytes }
+            last = end
+            try Task.checkCancellation()
+        }
+        for result in results {
+            guard case .failure(let error as JobError) = result.outcome, case .unusableAnswer = error else { continue }
+            logger.warning("a worker's answer can't be used", metadata: ["job": "\(id)", "reason": "\(error)"])
         }
         return results
     }
@@ -129,7 +140,7 @@ public final class RedisJobStore: BulkJobStore {
         // Workers leave its pictures aside from now on; what follows frees memory.
         var first: String? = parts[1]
         while let from = first {
-            let reply = try? await client.send(
+            let reply = try? await send(
                 BulkScripts.withdraw(id, from: stream, entries: (from, parts[2]), atMost: 200, keys: keys)
             )
             first = reply?.text.map { "(\($0)" }
@@ -170,16 +181,26 @@ public final class RedisJobStore: BulkJobStore {
     /// - Throws: ``BulkError``, also when one of the replies is an error.
     func send(_ commands: [RedisCommand]) async throws -> [RedisReply] {
         do {
-            return try await client.send(commands).map { reply throws(RedisError) in try reply.orThrow() }
+            return try await reply(to: commands)
         } catch let error as RedisError {
             throw BulkError(error)
         }
+    }
+
+    /// The replies, if they come in time; a server that hangs is not waited for.
+    ///
+    /// - Throws: ``RedisError``, also when one of the replies is an error; `CancellationError`.
+    func reply(to commands: [RedisCommand]) async throws -> [RedisReply] {
+        let client = client
+        let replies = try await value(before: .now + timeout) { try await client.send(commands) }
+        guard let replies else { throw RedisError.timedOut(timeout) }
+        return try replies.map { reply throws(RedisError) in try reply.orThrow() }
     }
 }
 
 extension BulkError {
     init(_ error: RedisError) {
-        if case .refused(let reason) = error, reason.hasPrefix("OOM") {
+        if error.isFull {
             self = .full(limit: "Redis has as much as it may hold", setting: "maxmemory")
         } else {
             self = .unavailable(reason: error.description)
@@ -188,10 +209,14 @@ extension BulkError {
 }
 
 extension BulkJob {
+    /// In the year 9999: later ones have no form in ISO 8601.
+    private static let lastMillisecond = 253_402_300_799_000
+
     /// `nil` when there is no such record.
     fileprivate init?(id: String, _ reply: RedisReply) {
         let values = Dictionary(fields: reply.elements ?? [])
-        func date(_ milliseconds: Int) -> Date { Date(timeIntervalSince1970: Double(milliseconds) / 1000) }
+        // Whoever may write to Redis may write any number.
+        func date(_ milliseconds: Int) -> Date { Date(milliseconds: min(max(0, milliseconds), Self.lastMillisecond)) }
         guard let model = values["model"]?.text, let created = values["created"]?.integer,
             let pictures = values["pictures"]?.integer
         else { return nil }
@@ -201,14 +226,15 @@ extension BulkJob {
             model: model,
             created: date(created),
             finished: finished.map(date),
-            expires: finished.map { date($0 + (values["life_ms"]?.integer ?? 0)) },
-            pictures: pictures,
-            done: values["done"]?.integer ?? 0,
-            failed: values["failed"]?.integer ?? 0,
+            expires: finished.map { date($0.addingReportingOverflow(values["life_ms"]?.integer ?? 0).partialValue) },
+            pictures: max(0, pictures),
+            done: max(0, values["done"]?.integer ?? 0),
+            failed: max(0, values["failed"]?.integer ?? 0),
             webhook: values["webhook_state"]?.text.map { state in
                 switch state {
                 case "delivered": .delivered
-                case "given_up": .givenUp(reason: values["webhook_reason"]?.text ?? "")
+                case "given_up":
+                    .givenUp(reason: String((values["webhook_reason"]?.text ?? "").prefix(AnswerBounds.reasonLength)))
                 default: .waiting
                 }
             }
@@ -217,22 +243,24 @@ extension BulkJob {
 }
 
 /// An answer as it stands among the results of a bulk job.
-private struct KeptAnswer {
+private struct KeptAnswer: Sendable {
     let sequence: Int
     let picture: Int
+    let name: String?
+    /// Empty when it was too large to be fetched.
     let json: ByteBuffer
 
-    init?(_ entry: StreamEntry) {
-        let values = entry.values
-        guard let sequence = entry.id.split(separator: "-").first.flatMap({ Int($0) }),
-            let picture = values["job"]?.text?.split(separator: ":").last.flatMap({ Int($0) }),
-            let json = values["answer"]?.bytes
+    /// `nil` when the reply is none of ``BulkScripts/results(of:after:limit:bytes:keys:)``, or of no picture.
+    init?(_ reply: RedisReply) {
+        guard let parts = reply.elements, parts.count == 4,
+            let sequence = parts[0].text?.split(separator: "-").first.flatMap({ Int($0) }),
+            let picture = parts[1].text?.split(separator: ":").last.flatMap({ Int($0) }), let json = parts[2].bytes
         else { return nil }
-        (self.sequence, self.picture, self.json) = (sequence, picture, json)
+        (self.sequence, self.picture, name, self.json) = (sequence, picture, parts[3].text, json)
     }
 
-    func result(named name: String?, model: String) -> BulkResult {
-        let outcome = Result { try AnswerMessage(stored: json).answer(from: model) }
+    func result(of model: String, within bounds: AnswerBounds) -> BulkResult {
+        let outcome = Result { try AnswerMessage.answer(in: json, from: model, within: bounds) }
         return BulkResult(sequence: sequence, picture: picture, name: name, outcome: outcome)
     }
 }

@@ -4,6 +4,7 @@
 import Foundation
 import NIOCore
 import NIOFoundationCompat
+import NIOPosix
 import NereidImaging
 import NereidVision
 
@@ -33,6 +34,9 @@ struct LegacyAnswer: Sendable {
             guard let best = scores.max() else {
                 throw DecodingError.dataCorruptedError(forKey: .scores, in: values, debugDescription: "it is empty")
             }
+            guard label.utf8.count <= AnswerBounds.labelBytes else {
+                throw DecodingError.dataCorruptedError(forKey: .label, in: values, debugDescription: "it is too long")
+            }
             score = min(max(best, 0), 1)
             let sides = try values.decode([Float].self, forKey: .bbox)
             guard sides.count == 4 else {
@@ -46,19 +50,36 @@ struct LegacyAnswer: Sendable {
         }
     }
 
+    /// Reads an answer. What is large is read on a thread that may be held up.
+    ///
+    /// - Throws: as ``init(json:from:)``.
+    static func read(_ json: ByteBuffer, from model: String) async throws -> LegacyAnswer {
+        guard json.readableBytes > 64 << 10 else { return try LegacyAnswer(json: json, from: model) }
+        return try await NIOThreadPool.singleton.runIfActive { try LegacyAnswer(json: json, from: model) }
+    }
+
     /// Reads an answer.
     ///
-    /// - Throws: ``JobError/workerFailed(model:reason:)``.
+    /// - Throws: ``JobError/unusableAnswer(model:reason:)``, also when it is more than anybody may have asked for.
     init(json: ByteBuffer, from model: String) throws(JobError) {
+        if json.readableBytes > 0, let obstacle = AnswerBounds.obstacle(to: json) {
+            throw .unusableAnswer(model: model, reason: obstacle)
+        }
         do {
             sightings = try JSONDecoder().decode([Sighting].self, from: Data(buffer: json))
         } catch {
             let beginning = String(decoding: json.readableBytesView.prefix(80), as: UTF8.self)
-            throw .workerFailed(
+            throw .unusableAnswer(
                 model: model,
                 reason:
-                    "its answer is not the list of category_id, scores and bbox that docs/migration.md describes, but "
+                    "it is not the list of category_id, scores and bbox that docs/migration.md describes, but "
                     + "begins with ‘\(beginning)’"
+            )
+        }
+        guard sightings.count <= AnswerBounds.most else {
+            throw .unusableAnswer(
+                model: model,
+                reason: "it has \(sightings.count) detections, more than \(AnswerBounds.most)"
             )
         }
     }

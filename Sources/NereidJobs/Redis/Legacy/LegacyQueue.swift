@@ -145,7 +145,8 @@ public final class LegacyQueue: JobQueue, Service {
         let pushed = clock.now
         let json = try await lookForAnswer(id)
         isTaken = true
-        let detections = try detections(in: LegacyAnswer(json: json, from: list.model), sent.prepared.size, job)
+        let read = try await LegacyAnswer.read(json, from: list.model)
+        let detections = try detections(in: read, sent.prepared.size, job)
         return JobAnswer(
             task: .detect,
             detections: detections,
@@ -182,12 +183,8 @@ public final class LegacyQueue: JobQueue, Service {
         let reply: RedisReply
         do {
             reply = try await pushing.send(LegacyScript.push(json, to: list.list, limits: limits))
-        } catch RedisError.refused(let reason) where reason.hasPrefix("OOM") {
-            throw JobError.queueFull(
-                model: list.model,
-                limit: "Redis has as much as it may hold",
-                setting: "maxmemory"
-            )
+        } catch let error as RedisError where error.isFull {
+            throw JobError.redisFull(model: list.model)
         }
         switch reply {
         case .status("jobs"): throw full(list)
@@ -231,9 +228,9 @@ public final class LegacyQueue: JobQueue, Service {
         return try labels.withLock { labels in
             try answer.detections(in: size, job.options) { label in
                 guard let number = labels[model, default: SeenLabels()].number(of: label) else {
-                    throw JobError.workerFailed(
+                    throw JobError.unusableAnswer(
                         model: model,
-                        reason: "it has named more than \(SeenLabels.most) labels"
+                        reason: "its workers have named more than \(SeenLabels.most) labels"
                     )
                 }
                 return number

@@ -5,7 +5,7 @@ import DequeModule
 import Synchronization
 
 /// Lets so many in at once, and others one after another as these leave.
-final class SendingPlaces: Sendable {
+package final class SendingPlaces: Sendable {
     private struct State: Sendable {
         var free: Int
         var lastNumber = 0
@@ -14,7 +14,7 @@ final class SendingPlaces: Sendable {
 
     private let state: Mutex<State>
 
-    init(_ count: Int) {
+    package init(_ count: Int) {
         state = Mutex(State(free: count))
     }
 
@@ -24,7 +24,7 @@ final class SendingPlaces: Sendable {
     /// Runs something when there is a place for it.
     ///
     /// - Throws: `CancellationError` when the task is cancelled before; what the body throws.
-    func hold<R: Sendable>(_ body: () async throws -> R) async throws -> R {
+    package func hold<R: Sendable>(_ body: () async throws -> R) async throws -> R {
         try await enter()
         defer { leave() }
         return try await body()

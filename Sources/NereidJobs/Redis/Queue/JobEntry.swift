@@ -30,6 +30,10 @@ struct JobEntry: Sendable, Hashable {
 
     /// Pictures up to this many bytes stand in the entry itself.
     static let mostInlineBytes = 16 << 10
+    /// Names of jobs, requests and keys are no longer than this.
+    private static let mostNameBytes = 4096
+    /// Options are no longer than this: every class of a model may be named.
+    private static let mostOptionBytes = 1 << 20
 
     /// The key of the picture, if it has one of its own.
     var pictureKey: String? {
@@ -59,6 +63,13 @@ extension JobEntry {
     /// - Throws: ``MalformedEntry``.
     init(fields: [RedisReply]) throws(MalformedEntry) {
         let values = Dictionary(fields: fields)
+        for name in ["job", "request", "reply", "record", "picture_key"] {
+            let length = values[name]?.bytes?.readableBytes ?? 0
+            guard length <= Self.mostNameBytes else { throw MalformedEntry(field: name) }
+        }
+        guard values["options"]?.bytes?.readableBytes ?? 0 <= Self.mostOptionBytes else {
+            throw MalformedEntry(field: "options")
+        }
         guard let job = values["job"]?.text, !job.isEmpty else { throw MalformedEntry(field: "job") }
         self.job = job
         request = values["request"]?.text ?? job
@@ -85,7 +96,8 @@ extension JobEntry {
         } else {
             throw MalformedEntry(field: "picture")
         }
-        bytes = max(0, values["bytes"]?.integer ?? 0)
+        // No string of Redis is longer.
+        bytes = min(max(0, values["bytes"]?.integer ?? 0), 512 << 20)
     }
 }
 
@@ -132,7 +144,9 @@ struct OptionsMessage: Codable, Sendable, Hashable {
     /// `nil` when a value is outside of its range.
     var options: PredictionOptions? {
         let shares = [confidence, iou].compactMap(\.self), counts = [maxDetections, topClasses].compactMap(\.self)
-        guard shares.allSatisfy({ (0...1).contains($0) }), counts.allSatisfy({ $0 >= 1 }) else { return nil }
+        guard shares.allSatisfy({ (0...1).contains($0) }), counts.allSatisfy({ (1...1_000_000).contains($0) }),
+            (classes ?? []).allSatisfy({ (0...AnswerBounds.classID).contains($0) })
+        else { return nil }
         return PredictionOptions(
             confidence: confidence,
             iou: iou,

@@ -144,6 +144,63 @@ enum QueueScripts {
             return {redis.call('XLEN', KEYS[1]) - taken, tonumber(redis.call('GET', KEYS[2]) or '0'), taken}
             """
 
+    /// Removes the entry that follows another, unread. Replies its id and its job, or nothing.
+    ///
+    /// Keys: the stream. Arguments: the other entry.
+    private static let removeNext = """
+        local entry = redis.call('XRANGE', KEYS[1], '(' .. ARGV[1], '+', 'COUNT', 1)[1]
+        if not entry then return nil end
+        redis.call('XDEL', KEYS[1], entry[1])
+        local job = ''
+        for i = 1, #entry[2], 2 do
+          if entry[2][i] == 'job' then job = string.sub(entry[2][i + 1], 1, 1000) end
+        end
+        return {entry[1], job}
+        """
+
+    static func removeNext(of stream: String, after entry: String) -> RedisCommand {
+        RedisCommand(script: removeNext, keys: [stream], [.text(entry.contains("-") ? entry : "\(entry)-0")])
+    }
+
+    /// Makes the group of a stream, also in a Redis that is full. Keys: the stream.
+    private static let makeGroup = """
+        redis.call('XACK', KEYS[1], 'workers', '0-1')
+        redis.pcall('XGROUP', 'CREATE', KEYS[1], 'workers', '0', 'MKSTREAM')
+        return 1
+        """
+
+    static func makeGroup(of stream: String) -> RedisCommand { RedisCommand(script: makeGroup, keys: [stream]) }
+
+    /// Says that a worker is there, also in a Redis that is full: it refuses a script only until its first write, and this one
+    /// begins with one that takes no memory.
+    ///
+    /// Keys: the description, the names of workers, the announcement. Arguments: the description, its life in milliseconds,
+    /// the worker, the announcement, its life.
+    private static let announce = """
+        redis.call('PEXPIRE', KEYS[1], ARGV[2])
+        redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+        redis.call('SADD', KEYS[2], ARGV[3])
+        redis.call('SET', KEYS[3], ARGV[4], 'PX', ARGV[5])
+        return 1
+        """
+
+    static func announce(
+        _ worker: String,
+        _ announcement: ByteBuffer,
+        _ description: WorkerDescription,
+        settings: RedisQueueSettings
+    ) -> RedisCommand {
+        let keys = settings.keys
+        return RedisCommand(
+            script: announce,
+            keys: [keys.description(description.digest), keys.workers, keys.worker(worker)],
+            [
+                .bytes(description.json), .integer(settings.descriptionLife.milliseconds), .text(worker),
+                .bytes(announcement), .integer(settings.workerLife.milliseconds),
+            ]
+        )
+    }
+
     /// Forgets a consumer, unless it has jobs. Keys: the stream. Arguments: the consumer.
     private static let forget = """
         if #redis.call('XPENDING', KEYS[1], 'workers', '-', '+', 1, ARGV[1]) > 0 then return 0 end
@@ -161,6 +218,7 @@ enum QueueScripts {
     private static let retry = """
         local entry = redis.call('XRANGE', KEYS[5], ARGV[1], ARGV[1])[1]
         if not entry then return 0 end
+        redis.call('XDEL', KEYS[5], ARGV[1])
         local fields, bytes, record = {}, 0, nil
         for i = 1, #entry[2], 2 do
           local name, value = entry[2][i], entry[2][i + 1]
@@ -196,7 +254,6 @@ enum QueueScripts {
         redis.pcall('XGROUP', 'CREATE', stream, 'workers', '0', 'MKSTREAM')
         redis.call('INCRBY', counter, bytes)
         redis.call('XADD', stream, '*', unpack(fields))
-        redis.call('XDEL', KEYS[5], ARGV[1])
         return 1
         """
 

@@ -38,18 +38,21 @@ extension RedisQueue {
     private func receiveAnswers() async {
         var backOff = BackOff()
         var last = "0"
+        var most = Self.answersAtATime
         while !Task.isCancelled {
             do {
                 let connection = try await client.ownConnection()
                 backOff.reset()
                 try await withTaskCancellationHandler {
                     defer { connection.close() }
-                    try await receiveAnswers(on: connection, after: &last)
+                    try await receiveAnswers(on: connection, after: &last, atMost: &most)
                 } onCancel: {
                     connection.close()
                 }
             } catch {
                 if Task.isCancelled { return }
+                // More than is read of one reply: one at a time, then without the one that is too large by itself.
+                if case RedisError.badReply = error { most = most > 1 ? 1 : 0 }
                 let wait = backOff.next()
                 logger.log(
                     level: backOff.level,
@@ -61,15 +64,26 @@ extension RedisQueue {
         }
     }
 
-    private func receiveAnswers(on connection: RedisConnection, after last: inout String) async throws {
+    private static let answersAtATime = 64
+
+    /// - Parameter most: how many answers to ask for at a time; 0: the next one is too large to be read.
+    private func receiveAnswers(
+        on connection: RedisConnection,
+        after last: inout String,
+        atMost most: inout Int
+    ) async throws {
         let key = keys.answers(to: name)
         var read: [String] = []
+        if most == 0 {
+            try await removeOversized(on: connection, after: last)
+            most = 1
+        }
         while !Task.isCancelled {
             let waiting = settings.longestRead
             let more = RedisCommand(
                 "XREAD",
                 "COUNT",
-                64,
+                .integer(most),
                 "BLOCK",
                 .integer(waiting.milliseconds),
                 "STREAMS",
@@ -79,6 +93,7 @@ extension RedisQueue {
             // What was read last time is removed on the way.
             let removal = read.isEmpty ? [] : [RedisCommand(["XDEL", .text(key)] + read.map { .text($0) })]
             let reply = try await connection.send(removal + [more], blocking: waiting).last?.orThrow()
+            most = Self.answersAtATime
             read = []
             for entry in (reply?.elements?.first?.elements?.last?.elements ?? []).compactMap(StreamEntry.init) {
                 last = entry.id
@@ -92,7 +107,22 @@ extension RedisQueue {
         guard let job = values["job"]?.text, let answer = values["answer"]?.bytes else {
             return logger.warning("an answer without a job or without an answer is left aside")
         }
-        waiters.answer(job, .success(AnswerMessage(stored: answer)))
+        // Read by whoever waits for it: one that takes long holds up no other.
+        waiters.answer(job, .success(answer))
+    }
+
+    /// Removes the next entry, which is more than is read of one reply, and tells who waits for it.
+    private func removeOversized(on connection: RedisConnection, after last: String) async throws {
+        let key = keys.answers(to: name)
+        let reply = try await connection.send(QueueScripts.removeNext(of: key, after: last))
+        guard let parts = reply.elements, let id = parts.first?.text else { return }
+        let job = parts.last?.text ?? ""
+        logger.error(
+            "an answer is too large to be read, and was removed",
+            metadata: ["job": "\(job)", "entry": "\(id)"]
+        )
+        // An empty answer is none.
+        waiters.answer(job, .success(ByteBuffer()))
     }
 
     private func followWorkers() async {
@@ -130,37 +160,63 @@ extension RedisQueue {
     func announcements(knowing descriptions: inout [String: [WorkerAnnouncement.Model]]) async throws
         -> [WorkerAnnouncement]
     {
-        let names = try await client.send(RedisCommand("SMEMBERS", .text(keys.workers))).elements?.compactMap(\.text)
-        guard let names, !names.isEmpty else { return [] }
-        let reply = try await client.send(RedisCommand(["MGET"] + names.map { .text(keys.worker($0)) }))
-        let said = zip(names, reply.elements ?? [])
-        let gone = said.filter { $0.1 == .null }.map(\.0)
+        let all = try await client.send(RedisCommand("SMEMBERS", .text(keys.workers))).elements?.compactMap(\.text)
+        guard let all, !all.isEmpty else { return [] }
+        let names = Array(all.prefix(AnnouncementBounds.workers))
+        // Not MGET: of what is larger than any worker says, no more is fetched than shows that.
+        let replies = try await client.send(names.map { beginning(of: keys.worker($0)) })
+        let said = zip(names, replies)
+        let gone = said.filter { $0.1.bytes?.readableBytes == 0 }.map(\.0)
         if !gone.isEmpty {
             try await client.send(RedisCommand(["SREM", .text(keys.workers)] + gone.map { .text($0) }))
         }
         let announcements = said.compactMap { name, reply in
-            reply.bytes.flatMap { read(WorkerAnnouncement.self, $0, of: name) }
+            reply.bytes.flatMap { $0.readableBytes == 0 ? nil : $0 }.flatMap {
+                read(WorkerAnnouncement.self, $0, of: name) { $0.fault }
+            }
         }
         let digests = Set(announcements.filter { $0.models == nil }.compactMap(\.description))
         descriptions = descriptions.filter { digests.contains($0.key) }
         let unknown = digests.subtracting(descriptions.keys).sorted()
         if !unknown.isEmpty {
-            let texts = try await client.send(RedisCommand(["MGET"] + unknown.map { .text(keys.description($0)) }))
-            for (digest, text) in zip(unknown, texts.elements ?? []) {
-                guard let bytes = text.bytes else { continue }
-                descriptions[digest] = read([WorkerAnnouncement.Model].self, bytes, of: digest)
+            let texts = try await client.send(unknown.map { beginning(of: keys.description($0)) })
+            for (digest, text) in zip(unknown, texts) {
+                guard let bytes = text.bytes, bytes.readableBytes > 0 else { continue }
+                // What can't be used is not read again and again.
+                descriptions[digest] = read([WorkerAnnouncement.Model].self, bytes, of: digest) { $0.fault } ?? []
             }
         }
         return announcements.map { $0.completed(from: descriptions) }
     }
 
-    private func read<Message: Decodable>(_ type: Message.Type, _ json: ByteBuffer, of name: String) -> Message? {
-        do {
-            return try JSONDecoder().decode(type, from: Data(buffer: json))
-        } catch {
-            logger.debug("a worker can't be understood", metadata: ["worker": "\(name)", "error": "\(error)"])
-            return nil
+    /// One byte more than anybody may say shows that it is too much.
+    private func beginning(of key: String) -> RedisCommand {
+        RedisCommand("GETRANGE", .text(key), 0, .integer(AnnouncementBounds.bytes))
+    }
+
+    private func read<Message: Decodable>(
+        _ type: Message.Type,
+        _ json: ByteBuffer,
+        of name: String,
+        fault: (Message) -> String?
+    ) -> Message? {
+        var reason = "it is more than \(AnnouncementBounds.bytes) bytes"
+        if json.readableBytes <= AnnouncementBounds.bytes {
+            do {
+                let message = try JSONDecoder().decode(type, from: Data(buffer: json))
+                guard let fault = fault(message) else { return message }
+                reason = fault
+            } catch {
+                reason = "\(error)"
+            }
         }
+        let isNew = complaints.withLock { $0.count < 1000 && $0.insert(name).inserted }
+        logger.log(
+            level: isNew ? .warning : .debug,
+            "what a worker says of itself can't be used",
+            metadata: ["worker": "\(name.prefix(100))", "reason": "\(reason.prefix(500))"]
+        )
+        return nil
     }
 
     private func loads(of models: [String]) async throws -> [JobStream: QueueLoad] {

@@ -22,6 +22,10 @@ public final class RedisQueue: JobQueue, Service {
     private let paces = Mutex<[String: OwnPace]>([:])
     private let limits: QueueLimits
     private let imaging: ImagingPool
+    /// Those who have announced what can't be used: each is told of once.
+    let complaints = Mutex<Set<String>>([])
+    /// How long taking a job back may take that nobody waits for any more.
+    private static let withdrawalPatience = Duration.milliseconds(500)
     private let decoding: DecodingLimits
     private let appliesOrientation: Bool
 
@@ -107,7 +111,7 @@ public final class RedisQueue: JobQueue, Service {
         paces.withLock { $0[model, default: OwnPace()].begins(at: .now) }
         var isDone = false
         defer { paces.withLock { $0[model, default: OwnPace()].ends(isDone: isDone, at: .now) } }
-        let message = try await withTaskCancellationHandler {
+        let json = try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { continuation in
                 waiters.await(ticket, continuation)
                 // A cancellation or an alarm that came before the ticket was known has found nothing to give up.
@@ -121,9 +125,25 @@ public final class RedisQueue: JobQueue, Service {
             Task { await giveUp(ticket, entry, in: stream, isLate: false) }
         }
         isDone = true
-        var answer = try message.answer(from: model)
-        if job.keepsPicture { answer.picture = try await picture(of: job) }
-        return answer
+        do {
+            let bounds = AnswerBounds(pictures: decoding, options: job.options)
+            var answer = try await AnswerMessage.read(json, from: model, within: bounds)
+            if job.keepsPicture {
+                let picture = try await picture(of: job)
+                guard picture.size == answer.size else {
+                    let reason = "it is of a picture of \(answer.size), but the picture has \(picture.size)"
+                    throw JobError.unusableAnswer(model: model, reason: reason)
+                }
+                answer.picture = picture
+            }
+            return answer
+        } catch JobError.unusableAnswer(let model, let reason) {
+            logger.error(
+                "a worker's answer can't be used",
+                metadata: ["model": "\(model)", "request": "\(job.id)", "reason": "\(reason)"]
+            )
+            throw JobError.unusableAnswer(model: model, reason: reason)
+        }
     }
 
     var keys: QueueKeys { settings.keys }
@@ -143,8 +163,8 @@ public final class RedisQueue: JobQueue, Service {
             for reply in replies {
                 guard case .error(let reason) = reply else { continue }
                 if let key = entry.pictureKey { _ = try? await client.send(RedisCommand("UNLINK", .text(key))) }
-                guard reason.hasPrefix("OOM") else { throw RedisError.refused(reason) }
-                throw JobError.queueFull(model: model, limit: "Redis has as much as it may hold", setting: "maxmemory")
+                guard reason.saysRedisIsFull else { throw RedisError.refused(reason) }
+                throw JobError.redisFull(model: model)
             }
             switch replies[replies.count - 1] {
             case .bytes(let id):
@@ -181,9 +201,13 @@ public final class RedisQueue: JobQueue, Service {
     }
 
     /// Whether the job was taken out of the queue before a worker had it, as far as can be told.
+    ///
+    /// A Redis that does not reply is not waited for: the requester's time is over.
     @discardableResult
     private func withdraw(_ entry: JobEntry, id: String, from stream: JobStream) async -> Bool {
-        let reply = try? await client.send(QueueScripts.withdraw(entry, id: id, from: stream, keys: keys))
+        let command = QueueScripts.withdraw(entry, id: id, from: stream, keys: keys)
+        let client = client
+        let reply = try? await value(before: .now + Self.withdrawalPatience) { try await client.send(command) }
         return reply?.integer == 1
     }
 

@@ -151,7 +151,7 @@ extension RedisWorker {
                 try await client.send(command)
                 return
             } catch {
-                let mayPass = (error as? RedisError)?.mayPass ?? false
+                let mayPass = (error as? RedisError).map { $0.mayPass || $0.isFull } ?? false
                 guard mayPass, ContinuousClock.now < end, !Task.isCancelled else {
                     return logger.error(
                         "an answer can't be stored; another worker will do the job again",

@@ -119,7 +119,9 @@ extension RedisWorker {
         let reply = try await client.send([
             RedisCommand("XGROUP", "CREATE", .text(keys.jobs(stream)), .text(QueueKeys.group), "0", "MKSTREAM")
         ])[0]
-        if case .error(let reason) = reply, !reason.hasPrefix("BUSYGROUP") { throw RedisError.refused(reason) }
+        guard case .error(let reason) = reply, !reason.hasPrefix("BUSYGROUP") else { return }
+        guard reason.saysRedisIsFull else { throw RedisError.refused(reason) }
+        try await client.send(QueueScripts.makeGroup(of: keys.jobs(stream)))
     }
 
     /// Takes jobs of workers that say nothing of them any more, interactive ones first.

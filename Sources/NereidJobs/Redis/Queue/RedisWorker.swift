@@ -135,21 +135,29 @@ public final class RedisWorker: Service {
         )
         let key = RedisCommand.Argument.text(keys.description(now.digest))
         let life = RedisCommand.Argument.integer(settings.descriptionLife.milliseconds)
-        let said = RedisCommand("SET", key, .bytes(now.json), "PX", life)
+        let described = RedisCommand("SET", key, .bytes(now.json), "PX", life)
+        let said = try announcement.json()
         let commands = [
-            description == now ? RedisCommand("PEXPIRE", key, life) : said,
+            description == now ? RedisCommand("PEXPIRE", key, life) : described,
             RedisCommand("SADD", .text(keys.workers), .text(name)),
             RedisCommand(
                 "SET",
                 .text(keys.worker(name)),
-                .bytes(try announcement.json()),
+                .bytes(said),
                 "PX",
                 .integer(settings.workerLife.milliseconds)
             ),
         ]
         let replies = try await client.send(commands + claimsOfHeldJobs())
-        for reply in replies.prefix(commands.count) { _ = try reply.orThrow() }
-        if replies[0] == .integer(0) { try await client.send(said) }
+        let isFull = replies.prefix(commands.count).contains { reply in
+            if case .error(let reason) = reply { reason.saysRedisIsFull } else { false }
+        }
+        if isFull {
+            try await client.send(QueueScripts.announce(name, said, now, settings: settings))
+        } else {
+            for reply in replies.prefix(commands.count) { _ = try reply.orThrow() }
+            if replies[0] == .integer(0) { try await client.send(described) }
+        }
         description = now
     }
 

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Nereid: a vision model server.
 
+import NIOCore
 import Synchronization
 
 /// Those who wait for answers from a queue in Redis.
 final class WaitingJobs: Sendable {
-    typealias Continuation = CheckedContinuation<AnswerMessage, any Error>
+    typealias Continuation = CheckedContinuation<ByteBuffer, any Error>
 
     struct Waiter: Sendable {
         let continuation: Continuation
@@ -55,7 +56,7 @@ final class WaitingJobs: Sendable {
     }
 
     /// Answers, once; later answers go nowhere.
-    func answer(_ ticket: String, _ result: Result<AnswerMessage, any Error>) {
+    func answer(_ ticket: String, _ result: Result<ByteBuffer, any Error>) {
         remove(ticket)?.continuation.resume(with: result)
     }
 

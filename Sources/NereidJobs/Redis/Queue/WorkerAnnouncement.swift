@@ -171,8 +171,8 @@ public struct RemoteCatalogue: Sendable, Hashable {
                     file: model.file ?? "",
                     engine: model.engine ?? "",
                     device: model.device ?? "",
-                    instances: max(1, model.instances ?? 1),
-                    running: max(0, model.running ?? 0)
+                    instances: min(max(1, model.instances ?? 1), AnnouncementBounds.instances),
+                    running: min(max(0, model.running ?? 0), AnnouncementBounds.running)
                 )
                 models[
                     model.name,

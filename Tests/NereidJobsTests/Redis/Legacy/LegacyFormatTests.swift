@@ -104,7 +104,7 @@ struct LegacyFormatTests {
         let error = #expect(throws: JobError.self) {
             try LegacyAnswer(json: ByteBuffer(string: text), from: "reef")
         }
-        guard case .workerFailed("reef", let reason) = error else {
+        guard case .unusableAnswer("reef", let reason) = error else {
             Issue.record("another error")
             return
         }

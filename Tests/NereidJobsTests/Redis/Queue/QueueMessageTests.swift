@@ -82,15 +82,15 @@ struct QueueMessageTests {
                 "a worker of model ‘reef’ could not answer: no disk"
             ),
             (#"{"error":{"code":"picture_too_large","detail":"too big"}}"#, "could not answer: too big"),
-            (#"{}"#, "its answer has no task or no image size"),
+            (#"{}"#, "it has no task or no image size"),
             (#"{"task":"detect","image":{"width":0,"height":4}}"#, "no task or no image size"),
             (
                 #"{"task":"detect","image":{"width":4,"height":4},"detections":[{"class_id":0,"label":"a","score":1,"box":[1]}]}"#,
-                "a detection of its answer can't be read"
+                "one of its detections can't be read"
             ),
             (
                 #"{"task":"segment","image":{"width":4,"height":4},"detections":[{"class_id":0,"label":"a","score":1,"box":[0,0,1,1],"mask":[1]}]}"#,
-                "a detection of its answer can't be read"
+                "one of its detections can't be read"
             ),
         ]
     )
