@@ -46,6 +46,7 @@ let page = [
     "labels.js",
     "main.js",
     "model-picker.js",
+    "model-problems.js",
     "notice.js",
     "palette.js",
     "panel.css",
@@ -121,6 +122,7 @@ let package = Package(
             name: "NereidServer",
             dependencies: [
                 "CZip",
+                "CZlib",
                 "NereidJobs",
                 "NereidModels",
                 "NereidVision",
@@ -251,6 +253,7 @@ let package = Package(
             pkgConfig: "hiredis",
             providers: [.apt(["libhiredis-dev"]), .brew(["hiredis"])]
         ),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
         .systemLibrary(name: "CZip", pkgConfig: "libzip", providers: [.apt(["libzip-dev"]), .brew(["libzip"])]),
         // The bundled model and the samples of the page, embedded into the binary.
         .target(name: "CEmbedded"),
@@ -309,6 +312,7 @@ let package = Package(
             name: "NereidServerTests",
             dependencies: [
                 "CZip",
+                "CZlib",
                 "TestSupport",
                 "NereidServer", "NereidPage", "NereidJobs", "NereidModels", "NereidVision", "NereidImaging",
                 "NereidInference",

@@ -73,6 +73,7 @@ public struct PageFile: Sendable {
         .script("labels.js", PackageResources.labels_js),
         .script("main.js", PackageResources.main_js),
         .script("model-picker.js", PackageResources.model_picker_js),
+        .script("model-problems.js", PackageResources.model_problems_js),
         .script("notice.js", PackageResources.notice_js),
         .script("palette.js", PackageResources.palette_js),
         .style("panel.css", PackageResources.panel_css),

@@ -17,6 +17,7 @@ import { FolderView } from "./folder-view.js";
 import { followIntake } from "./intake.js";
 import { followKeyboard } from "./keyboard.js";
 import { ModelPicker } from "./model-picker.js";
+import { ModelProblems } from "./model-problems.js";
 import { Notice } from "./notice.js";
 import { Palette } from "./palette.js";
 import { PictureView } from "./picture-view.js";
@@ -79,6 +80,7 @@ new CommandLine(session, announcer, {
 });
 new Dispatcher(session);
 new ModelPicker(session, { select: byID("model"), state: byID("model-state") });
+new ModelProblems(session, byID("model-problems"));
 
 const desk = new FolderDesk(session, announcer, new FolderMemory(tabStorage()));
 const showing = new FolderShowing(session, desk);

@@ -61,7 +61,7 @@ export class ModelPicker {
     /** Rebuilt only when something changed: an open drop-down would close under the person's hand. */
     #renderOptions() {
         const { models, modelName, model } = this.#session;
-        const entries = models.map(({ name, state }) => ({ name, state }));
+        const entries = models.map(({ name, state, reason }) => ({ name, state, reason }));
         if (modelName && !model) entries.push({ name: modelName, state: "gone" });
         const key = JSON.stringify(entries);
         if (this.#select.dataset.entries !== key) {
@@ -81,18 +81,24 @@ export class ModelPicker {
         if (modelName) return { status: "failed", text: "no longer served; choose another model" };
         if (!this.#hasAsked) return { status: "loading", text: "asking the server" };
         if (models.length === 0) return { status: "failed", text: "the server has no models yet" };
-        return { status: "failed", text: "no model is ready" };
+        return { status: "failed", text: whyNone(models) };
     }
 }
 
-function option({ name, state }) {
+function option({ name, state, reason }) {
     const made = element("option", {
         text: state === "ready" ? name : `${name} (${state})`,
-        attributes: { value: name },
+        attributes: reason ? { value: name, title: reason } : { value: name },
         data: { state },
     });
     made.disabled = state === "failed" || state === "gone";
     return made;
+}
+
+/** The reason of the only model, or what is common to several. */
+function whyNone(models) {
+    if (models.length === 1 && models[0].reason) return `${models[0].name}: ${models[0].reason}`;
+    return models.some(({ state }) => state === "loading") ? "no model is ready yet" : "no model can be served";
 }
 
 function describe({ task, classes, engine, device, queue }) {

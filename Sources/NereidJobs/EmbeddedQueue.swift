@@ -158,7 +158,8 @@ private final class Ticket: LineTicket, Sendable {
     }
 
     func begin(_ run: Run) {
-        waiter.withLock { $0.run = run }
+        // A run may have answered before it is known here.
+        waiter.withLock { if $0.continuation != nil { $0.run = run } }
     }
 
     /// Answers, once; later answers go nowhere. A run that nobody waits for any more is stopped.
@@ -175,23 +176,24 @@ private final class Ticket: LineTicket, Sendable {
 /// Jobs that go through the engine together.
 private final class Run: Sendable {
     private let tickets: [Ticket]
-    private let task: Task<[Result<JobAnswer, any Error>], Never>
+    private let task: Task<Void, Never>
 
     init(_ tickets: [Ticket], on worker: Worker) {
         self.tickets = tickets
         let jobs = tickets.map(\.job)
-        task = Task { await worker.run(jobs) }
+        let begun = ContinuousClock.now
+        // Each answer goes out as it comes: the picture in it may be what another one waits for.
+        task = Task {
+            await worker.run(jobs) { index, result in
+                tickets[index].answer(result.map { $0.waited(begun - tickets[index].enqueued) })
+            }
+        }
         for ticket in tickets { ticket.begin(self) }
         // One of them may have been given up between being taken and knowing of its run.
         stopIfUnwanted()
     }
 
-    func finish() async {
-        let begun = ContinuousClock.now
-        for (ticket, result) in zip(tickets, await task.value) {
-            ticket.answer(result.map { $0.waited(begun - ticket.enqueued) })
-        }
-    }
+    func finish() async { await task.value }
 
     func stopIfUnwanted() {
         if !tickets.contains(where: \.isWanted) { task.cancel() }

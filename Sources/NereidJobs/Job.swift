@@ -8,7 +8,7 @@ public import NereidVision
 
 /// One picture, one model, one set of options, one answer.
 public struct Job: Sendable {
-    /// Tells this job from all others, in logs and answers.
+    /// The id of the request that it belongs to, for logs and answers. A client may have chosen it, and chosen it twice.
     public let id: String
     /// The model that it was accepted for.
     public let model: JobModel
@@ -22,6 +22,8 @@ public struct Job: Sendable {
     public let keepsPicture: Bool
     /// Who waits for it.
     public let lane: Lane
+    /// The trace that its request belongs to, if any.
+    public let trace: TraceParent?
 
     /// Makes a job.
     public init(
@@ -31,7 +33,8 @@ public struct Job: Sendable {
         options: PredictionOptions = .init(),
         deadline: ContinuousClock.Instant,
         keepsPicture: Bool = false,
-        lane: Lane = .interactive
+        lane: Lane = .interactive,
+        trace: TraceParent? = nil
     ) {
         self.id = id
         self.model = model
@@ -40,6 +43,7 @@ public struct Job: Sendable {
         self.deadline = deadline
         self.keepsPicture = keepsPicture
         self.lane = lane
+        self.trace = trace
     }
 
     /// Makes a job for a model that is loaded in this process.
@@ -50,7 +54,8 @@ public struct Job: Sendable {
         options: PredictionOptions = .init(),
         deadline: ContinuousClock.Instant,
         keepsPicture: Bool = false,
-        lane: Lane = .interactive
+        lane: Lane = .interactive,
+        trace: TraceParent? = nil
     ) {
         self.init(
             id: id,
@@ -59,7 +64,8 @@ public struct Job: Sendable {
             options: options,
             deadline: deadline,
             keepsPicture: keepsPicture,
-            lane: lane
+            lane: lane,
+            trace: trace
         )
     }
 
@@ -77,10 +83,15 @@ public struct JobAnswer: Sendable {
     public let classifications: [Classification]
     /// The size of the upright picture, in which the boxes count.
     public let size: PixelSize
+    /// When the picture was taken, as its file says; nil when it does not.
+    public internal(set) var taken: CaptureTime?
     /// The picture, if the job asked to keep it.
     public internal(set) var picture: Picture?
     /// Where the time went.
     public internal(set) var timing: JobTiming
+
+    /// Whether writing it takes so long that it must not happen on a thread that others need.
+    public var isLong: Bool { detections.count > 1000 || detections.contains { $0.mask != nil } }
 }
 
 /// The stages of a job.

@@ -5,6 +5,10 @@
 public struct ModelCatalogue: Sendable {
     /// Every model, in the order in which they are to be listed.
     public private(set) var statuses: [ModelStatus] = []
+    /// The models that the operator named one by one, whether they are there or not.
+    public internal(set) var named: [NamedModel] = []
+    /// Files that are not served since another model has their name.
+    public internal(set) var leftOut: [LeftOutFile] = []
     /// Whether every location has been looked at once and every model found there has been tried.
     public internal(set) var isComplete = false
 
@@ -49,4 +53,26 @@ public struct ModelCatalogue: Sendable {
         let places = Dictionary(zip(names, names.indices), uniquingKeysWith: { first, _ in first })
         statuses.sort { (places[$0.name] ?? .max, $0.name) < (places[$1.name] ?? .max, $1.name) }
     }
+}
+
+/// A model that the operator named by itself: as a file, a model folder or with NAME=PATH, not by the folder that it is in.
+public struct NamedModel: Sendable, Hashable {
+    /// The name in requests.
+    public let name: String
+    /// Where it is to be.
+    public let path: String
+
+    /// Makes a named model.
+    public init(name: String, path: String) {
+        self.name = name
+        self.path = path
+    }
+}
+
+/// A file that could be a model, but is not served under any name.
+public struct LeftOutFile: Sendable, Hashable {
+    /// The file.
+    public let path: String
+    /// Why it is not served.
+    public let reason: String
 }

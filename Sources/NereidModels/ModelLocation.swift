@@ -56,7 +56,7 @@ public struct ModelLocation: Sendable, Hashable {
         } else if path == BundledModel.name {
             self.init(bundledAs: name)
         } else {
-            throw .noSuchPath(path)
+            throw .noSuchPath(path, similar: SimilarFiles.names(for: path))
         }
     }
 
@@ -70,10 +70,10 @@ public struct ModelLocation: Sendable, Hashable {
         }
     }
 
-    static func isUsable(name: String) -> Bool {
-        (1...128).contains(name.count) && !name.contains("/")
+    /// Whether a model can have this name.
+    package static func isUsable(name: String) -> Bool {
+        (1...128).contains(name.count) && !name.contains("/") && name.isPrintable
             && name.unicodeScalars.allSatisfy { !$0.properties.isWhitespace || $0 == " " }
-            && name.unicodeScalars.allSatisfy { $0.properties.generalCategory != .control }
     }
 }
 
@@ -91,6 +91,8 @@ public struct FoundModel: Sendable, Hashable {
     var stagePaths: [String: String] = [:]
     /// Changes whenever one of the files does; `nil` for the model that the program carries, which never does.
     let fingerprint: Fingerprint?
+    /// Why the file is not served, whatever it holds.
+    var refusal: String?
 
     /// Whether the file is one that a training framework saved, whose graph has to be made first.
     public var isCheckpoint: Bool {
@@ -152,16 +154,22 @@ public struct FoundModel: Sendable, Hashable {
         return try settingsPath.map { path throws(ModelsError) in try ModelSettings(path: path) } ?? .init()
     }
 
-    /// What tells one state of the two files from another without reading them.
+    /// What tells one state of the files from another without reading them.
     struct Fingerprint: Sendable, Hashable {
         struct File: Sendable, Hashable {
             let size: Int64
+            /// Of the content, in nanoseconds since 1970; programs may set it to any time.
             let modified: Int64
+            /// Of content, name or rights. Only the system sets it, so that a file that is written over in place shows, though
+            /// it is as long as before and its time was set back.
+            let changed: Int64
             let inode: UInt64
+            let device: UInt64
         }
 
         let model: File
         let settings: File?
+        /// Configurations, graphs of later stages, weights beside the graph, and labels.
         var others: [File] = []
     }
 }

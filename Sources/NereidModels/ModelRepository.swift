@@ -25,6 +25,8 @@ public actor ModelRepository: Service {
     private var tried: [String: FoundModel] = [:]
     /// Files whose name was taken, as they have been told of.
     private var reported: Set<FoundModel> = []
+    /// What looks have learnt of settings files.
+    private var labels = LabelFiles()
     /// What the look before this one found.
     private var lastSeen: Set<FoundModel> = []
     private nonisolated let published = Mutex(ModelCatalogue())
@@ -91,7 +93,7 @@ public actor ModelRepository: Service {
     ///
     /// - Parameter isFirst: the first look takes files as they are, without waiting for a second one to confirm them.
     public func refresh(isFirst: Bool = false) async {
-        let scan = ModelScan(locations)
+        let scan = ModelScan(locations, labels: &labels)
         let seen = Set(scan.models)
         let settled = isFirst ? seen : seen.intersection(lastSeen)
         lastSeen = seen
@@ -101,6 +103,8 @@ public actor ModelRepository: Service {
         published.withLock { catalogue in
             for found in due { catalogue.update(found.name, path: found.path) { $0.isLoading = true } }
             catalogue.order(by: names)
+            catalogue.named = scan.named
+            catalogue.leftOut = scan.conflicts.map { LeftOutFile(path: $0.found.path, reason: "\($0.error)") }
         }
         for found in due { await tryLoading(found) }
         for conflict in scan.conflicts where reported.insert(conflict.found).inserted {
@@ -112,6 +116,7 @@ public actor ModelRepository: Service {
     private func tryLoading(_ found: FoundModel) async {
         tried[found.name] = found
         do {
+            if let refusal = found.refusal { throw ModelsError.unsupportedFile(path: found.path, reason: refusal) }
             let model = try await load(found)
             let clash = model.aliases.first { alias in
                 catalogue.status(named: alias).map { $0.name != found.name } ?? false
@@ -133,7 +138,14 @@ public actor ModelRepository: Service {
             // The server stops while it still loads.
             tried[found.name] = nil
         } catch {
-            logger.error("model can't be loaded", metadata: ["model": "\(found.name)", "reason": "\(error)"])
+            let answers = catalogue.status(named: found.name)?.model != nil
+            logger.error(
+                "model can't be loaded",
+                metadata: [
+                    "model": "\(found.name)", "file": "\(found.path)", "reason": "\(error)",
+                    "answers": answers ? "earlier version" : "none",
+                ]
+            )
             published.withLock { catalogue in
                 catalogue.update(found.name, path: found.path) { status in
                     status.isLoading = false
@@ -170,15 +182,26 @@ extension ServedModel {
         if settings.vision.session.device == .auto { settings.vision.session.device = session.device }
         settings.vision.session.instances = settings.vision.session.instances ?? session.instances
         settings.vision.session.threads = settings.vision.session.threads ?? session.threads
-        let graphs = try await found.graphs(from: checkpoints)
-        let vision = try await VisionModel.load(
-            graphs.network,
-            stages: graphs.stages,
-            on: engine,
-            configuration: settings.vision,
-            imaging: imaging,
-            logger: logger
-        )
+        let configuration = settings.vision
+        let vision = try await found.explaining(on: checkpoints) {
+            let graphs = try await found.graphs(from: checkpoints)
+            return try await VisionModel.load(
+                graphs.network,
+                stages: graphs.stages,
+                on: engine,
+                configuration: configuration,
+                imaging: imaging,
+                logger: logger
+            )
+        }
+        if settings.vision.session.device == .auto, vision.session.device == .cpu,
+            engine.devices.contains(where: { $0 != .cpu })
+        {
+            logger.warning(
+                "model runs on the processor, since no session can be made on the GPU",
+                metadata: ["model": "\(found.name)"]
+            )
+        }
         return ServedModel(name: found.name, aliases: settings.aliases, path: found.path, vision: vision)
     }
 

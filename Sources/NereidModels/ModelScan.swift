@@ -22,6 +22,10 @@ struct ModelScan {
     private(set) var models: [FoundModel] = []
     /// Files that want a name which another one has.
     private(set) var conflicts: [(found: FoundModel, error: ModelsError)] = []
+    /// The models that the operator named one by one, whether they are there or not.
+    private(set) var named: [NamedModel] = []
+
+    private var labels: LabelFiles
 
     /// The endings of files that are models.
     static let endings: Set<String> = checkpointEndings.union(weightEndings).union(["onnx"])
@@ -36,6 +40,15 @@ struct ModelScan {
     static let stages = ["boxes", "masks"]
 
     init(_ locations: [ModelLocation]) {
+        var labels = LabelFiles()
+        self.init(locations, labels: &labels)
+    }
+
+    /// Looks at the locations.
+    ///
+    /// - Parameter labels: what earlier looks have learnt of settings files.
+    init(_ locations: [ModelLocation], labels: inout LabelFiles) {
+        self.labels = labels
         for location in locations {
             guard let path = location.path else {
                 addBundled(name: location.name)
@@ -43,20 +56,39 @@ struct ModelScan {
             }
             let url = URL(fileURLWithPath: path)
             if Self.isFolder(url) {
-                if let graph = Self.onlyGraph(in: url) {
-                    add(graph, name: location.name ?? url.standardizedFileURL.lastPathComponent, isAlone: true)
-                } else {
-                    scan(folder: url)
-                }
+                add(folder: url, name: location.name)
             } else {
+                let name = location.name ?? url.deletingPathExtension().lastPathComponent
+                expect(name, at: path)
                 add(
                     url,
-                    name: location.name ?? url.deletingPathExtension().lastPathComponent,
+                    name: name,
                     isAlone: Self.onlyGraph(in: url.deletingLastPathComponent()) != nil,
                     configuration: location.configurationPath
                 )
             }
         }
+        self.labels.keep(Set(models.compactMap(\.settingsPath)))
+        labels = self.labels
+    }
+
+    /// A folder that is one model, or a folder of models.
+    private mutating func add(folder: URL, name: String?) {
+        if let graph = Self.onlyGraph(in: folder) {
+            let name = name ?? folder.standardizedFileURL.lastPathComponent
+            expect(name, at: folder.path)
+            add(graph, name: name, isAlone: true)
+        } else {
+            let before = models.count
+            scan(folder: folder)
+            // The name was for the one model that the folder held.
+            if let name, models.count == before { expect(name, at: folder.path) }
+        }
+    }
+
+    private mutating func expect(_ name: String, at path: String) {
+        let name = name.printable()
+        if !named.contains(where: { $0.name == name }) { named.append(NamedModel(name: name, path: path)) }
     }
 
     private mutating func scan(folder: URL) {
@@ -70,9 +102,11 @@ struct ModelScan {
     }
 
     private mutating func addBundled(name: String?) {
+        let name = name ?? BundledModel.name
+        expect(name, at: BundledModel.path)
         add(
             FoundModel(
-                name: name ?? BundledModel.name,
+                name: name,
                 path: BundledModel.path,
                 settingsPath: nil,
                 fingerprint: nil
@@ -89,21 +123,46 @@ struct ModelScan {
         let settings = Self.settings(for: graph, isAlone: isAlone)
         let configurations = configuration.map { [URL(fileURLWithPath: $0)] } ?? Self.configurations(for: graph)
         let stages = Self.stages(of: graph)
-        let others = configurations + stages.map(\.value).sorted { $0.path < $1.path }
+        let settingsState = settings.flatMap(Self.file)
+        var others = configurations + stages.map(\.value).sorted { $0.path < $1.path } + Self.weights(of: graph)
+        if let settings, let settingsState,
+            let path = labels.labels(ofSettingsAt: settings.path, in: settingsState)
+        {
+            others.append(URL(fileURLWithPath: path))
+        }
+        let refusal = Self.refusal(of: graph, name: name)
         add(
             FoundModel(
-                name: name,
+                name: refusal == nil ? name : name.printable(),
                 path: graph.path,
                 settingsPath: settings?.path,
                 configurationPaths: configurations.map(\.path),
                 stagePaths: stages.mapValues(\.path),
                 fingerprint: .init(
                     model: model,
-                    settings: settings.flatMap(Self.file),
+                    settings: settingsState,
                     others: others.compactMap(Self.file)
-                )
+                ),
+                refusal: refusal
             )
         )
+    }
+
+    /// Why a file is not served whatever it holds; `nil` when its name can be shown and asked for.
+    private static func refusal(of graph: URL, name: String) -> String? {
+        for text in [name, graph.lastPathComponent] where !text.isPrintable {
+            return "its name ‘\(text.printable())’ has characters that can't be shown, written here as escapes. "
+                + "Rename it"
+        }
+        return name.count <= 128 ? nil : "its name is longer than 128 characters. Rename it, or give NAME=PATH"
+    }
+
+    /// The files in which exporters keep the weights of a graph that is too large for one file, as far as their names tell.
+    private static func weights(of graph: URL) -> [URL] {
+        guard graph.pathExtension.lowercased() == "onnx" else { return [] }
+        let stem = graph.deletingPathExtension()
+        return [graph.appendingPathExtension("data"), stem.appendingPathExtension("data")]
+            + [stem.appendingPathExtension("onnx_data"), stem.appendingPathExtension("bin")]
     }
 
     /// The configurations of Detectron2 that may belong to a file of weights: the one that has its name, else all beside it.
@@ -186,14 +245,17 @@ struct ModelScan {
         var status = stat()
         guard stat(url.path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
         #if canImport(Darwin)
-        let modified = status.st_mtimespec
+        let (modified, changed) = (status.st_mtimespec, status.st_ctimespec)
         #else
-        let modified = status.st_mtim
+        let (modified, changed) = (status.st_mtim, status.st_ctim)
         #endif
+        func nanoseconds(_ time: timespec) -> Int64 { Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec) }
         return .init(
             size: Int64(status.st_size),
-            modified: Int64(modified.tv_sec) * 1_000_000_000 + Int64(modified.tv_nsec),
-            inode: UInt64(status.st_ino)
+            modified: nanoseconds(modified),
+            changed: nanoseconds(changed),
+            inode: UInt64(status.st_ino),
+            device: UInt64(status.st_dev)
         )
     }
 }
@@ -207,9 +269,13 @@ extension ModelLocation {
         guard found.count == 1 else {
             throw .unsupportedFile(
                 path: location.path ?? BundledModel.path,
-                reason: "it holds \(found.count) models; give the path of one .onnx file"
+                reason: ModelFolder.reason(path: location.path ?? BundledModel.path, models: found)
             )
         }
+        if let refusal = found[0].refusal { throw .unsupportedFile(path: found[0].path, reason: refusal) }
         return found[0]
     }
+
+    /// The names of the models that are at these locations now, in the order in which they are listed.
+    public static func names(at locations: [ModelLocation]) -> [String] { ModelScan(locations).models.map(\.name) }
 }

@@ -55,7 +55,7 @@ public struct Server: Service {
             imaging: imaging,
             metrics: ServerMetrics(),
             uploads: UploadMemory(limit: configuration.maxUploadMemory),
-            readiness: Readiness()
+            readiness: Readiness(required: configuration.requiredModels)
         )
         self.init(
             configuration: configuration,
@@ -81,17 +81,19 @@ public struct Server: Service {
     ///   - configuration: how it listens and what it allows.
     ///   - models: what the process runs.
     ///   - load: how a model's jobs stand in this process.
+    ///   - imaging: the threads that decode, for the metrics.
     ///   - certificates: what connections are secured with, looked after while the server runs; `nil`: HTTP/1.1 without TLS.
     ///   - onListening: called with the port as soon as connections are accepted.
     public init(
         healthOf models: any ModelDirectory,
         configuration: ServerConfiguration,
         load: @escaping @Sendable (String) -> QueueLoad,
+        imaging: ImagingPool? = nil,
         certificates: CertificateKeeper? = nil,
         logger: Logger,
         onListening: @escaping @Sendable (Int) async -> Void = { _ in }
     ) {
-        let (readiness, metrics) = (Readiness(), ServerMetrics())
+        let (readiness, metrics) = (Readiness(required: configuration.requiredModels), ServerMetrics())
         self.init(
             configuration: configuration,
             certificates: certificates,
@@ -101,8 +103,15 @@ public struct Server: Service {
             logger: logger,
             onListening: onListening
         ) { router in
-            HealthRoutes(readiness: readiness, models: models) { metrics.text(models: models.entries, load: load) }
-                .add(to: router)
+            HealthRoutes(readiness: readiness, models: models) {
+                metrics.text(
+                    models: models.entries,
+                    load: load,
+                    readiness: readiness.report(models),
+                    imaging: imaging?.load
+                )
+            }
+            .add(to: router)
         }
     }
 
@@ -191,7 +200,10 @@ public struct Server: Service {
             router.add(
                 middleware: CORSMiddleware(
                     allowOrigin: origin == "*" ? .all : .custom(origin),
-                    allowHeaders: [.accept, .contentType, .authorization, .idempotencyKey, .lastEventID],
+                    allowHeaders: [
+                        .accept, .contentType, .contentEncoding, .authorization, .idempotencyKey, .lastEventID,
+                        .requestID, .traceParent, .traceState,
+                    ],
                     allowMethods: [.get, .post, .delete, .options],
                     maxAge: .hours(1)
                 )
@@ -207,6 +219,8 @@ public struct Server: Service {
             )
         )
         addRoutes(router)
+        // Reached where no route is: only then do the routes' methods matter.
+        router.add(middleware: OtherMethods(router.routes))
         return router
     }
 }

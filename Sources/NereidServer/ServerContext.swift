@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Nereid: a vision model server.
 
+import HTTPTypes
 import Hummingbird
 import Logging
 import NIOCore
@@ -23,8 +24,10 @@ struct ServerContext: RequestContext {
     /// What the request turns out to be, for the log and the metrics.
     let record = RequestRecord()
 
-    /// Tells this request from all others, in its answer's header and in the log.
-    let requestID: String
+    /// Tells this request from others, in its answer and in the log: the client's own id, else a new one.
+    private(set) var requestID: String
+    /// The trace that the request belongs to, if its client says so.
+    private(set) var trace: TraceParent?
 
     init(source: ApplicationRequestContextSource) {
         coreContext = .init(source: source)
@@ -32,6 +35,18 @@ struct ServerContext: RequestContext {
         connection = ClientConnection.current
         // Hummingbird's own, which its log lines carry too; a log handler without metadata has lost it.
         requestID = source.logger[metadataKey: "hb.request.id"]?.description ?? Self.newID()
+    }
+
+    /// Takes over what the client says of its request.
+    mutating func identify(by headers: HTTPFields) {
+        if let id = RequestIdentity.id(in: headers) {
+            requestID = id
+            logger[metadataKey: "hb.request.id"] = "\(id)"
+        }
+        if let trace = RequestIdentity.trace(in: headers) {
+            self.trace = trace
+            logger[metadataKey: "trace_id"] = "\(trace.traceID)"
+        }
     }
 
     private static func newID() -> String {

@@ -32,6 +32,28 @@ struct Runtime {
         ]
     }
 
+    /// Checks that models can run where the settings say: a device that was asked for by name and is not there is an error, not
+    /// a reason to run elsewhere. `auto` falls back to the processor, which the log says.
+    ///
+    /// - Throws: `InferenceError.deviceUnavailable`.
+    func check(_ device: Device) async throws {
+        switch device {
+        case .cpu: return
+        case .cuda: try await engine.check(device)
+        case .auto:
+            for device in engine.devices where device != .cpu {
+                do {
+                    try await engine.check(device)
+                } catch {
+                    logger.warning(
+                        "GPU can't be used, models run on the processor; name a device to have that as an error",
+                        metadata: ["device": "\(device)", "reason": "\(error)"]
+                    )
+                }
+            }
+        }
+    }
+
     /// The one model at a location.
     func load(_ argument: String, session: SessionOptions) async throws -> ServedModel {
         let location = try ModelLocation(argument: argument)
@@ -61,15 +83,20 @@ struct Runtime {
 extension Logger {
     /// The log on standard error, as detailed as the settings say.
     init(_ configuration: EngineConfiguration) {
-        self.init(label: "nereid") { StreamLogHandler.standardError(label: $0) }
+        self.init(label: "nereid") { _ in LogfmtHandler.standardError() }
         logLevel = configuration.logLevel
     }
 }
 
 extension ImagingPool {
-    /// As many threads as the settings say.
+    /// Threads and memory as the settings say.
     convenience init(_ configuration: EngineConfiguration) {
-        if let threads = configuration.decodeThreads { self.init(threads: threads) } else { self.init() }
+        let memory = configuration.decodeMemory
+        if let threads = configuration.decodeThreads {
+            self.init(threads: threads, memory: memory)
+        } else {
+            self.init(memory: memory)
+        }
     }
 }
 

@@ -24,7 +24,10 @@ struct ServingPlan: CustomStringConvertible {
     /// One line for each thing that matters, for a person who checks a command line. Without passwords.
     var description: String {
         let models = self.models.map { argument in
-            "model: \(argument)\((try? ModelLocation(argument: argument)) == nil ? " (nothing is there)" : "")"
+            guard let location = try? ModelLocation(argument: argument) else {
+                return "model: \(argument.printable()) (nothing is there)"
+            }
+            return "model: \(argument.printable())\(location.isWithoutModel ? " (\(Self.emptyFolder))" : "")"
         }
         let role =
             switch self.role {
@@ -39,7 +42,17 @@ struct ServingPlan: CustomStringConvertible {
             let folder = server.jobsFolder ?? "the user's own folder"
             lines.append("jobs: \(server.queueAddress == nil ? folder : "in the queue")")
         }
-        return (lines + certificates + models).joined(separator: "\n")
+        return (lines + certificates + models + required).joined(separator: "\n")
+    }
+
+    /// A line for each model without which the process is not ready, beside those that are named above.
+    private var required: [String] {
+        let found = (try? locations()).map(ModelLocation.names) ?? []
+        return server.requiredModels.map { name in
+            if server.runsModels, found.contains(name) { return "required: \(name)" }
+            let mayBeElsewhere = role == .server && server.queueAddress != nil
+            return "required: \(name) (\(mayBeElsewhere ? "of a worker of the queue" : "not there yet"))"
+        }
     }
 
     /// A line for each certificate, or for what stands against them; none without TLS.
@@ -49,6 +62,16 @@ struct ServingPlan: CustomStringConvertible {
             return try CertificateKeeper(source, logger: Logger(engine).quietened).descriptions
         } catch {
             return ["certificates: \(error)"]
+        }
+    }
+
+    private static let emptyFolder = "warning: a folder without a model yet; models that appear in it are served"
+
+    /// What does not stand against serving, but may not be meant.
+    var warnings: [String] {
+        models.compactMap { argument in
+            guard let location = try? ModelLocation(argument: argument), location.isWithoutModel else { return nil }
+            return "there is no model in the folder \(argument.printable()) yet; models that appear in it are served"
         }
     }
 

@@ -40,7 +40,7 @@ struct FolderTests {
                 let missing = try answer.json(Readiness.self).missing ?? []
                 return missing == ["models are being loaded"] ? nil : missing
             }
-            #expect(reasons == ["no model is configured"])
+            #expect(reasons == ["there is no model in the watched folders; put one there"])
             #expect(try await server.post("/predict", form: .file(.blocks(block))).status == 404)
 
             let whole = try Data(contentsOf: URL(fileURLWithPath: Repository.fixture("blocks-v8")))
@@ -124,12 +124,18 @@ struct FolderTests {
             #expect(refused.status == 503)
             #expect(refused.problemCode == "model_broken")
             #expect(try refused.json(Problem.self).detail.contains(reason))
+            // A load balancer must not take it out of service for that.
             let readiness = try await server.get("/health/ready")
-            #expect(readiness.status == 503)
-            #expect(try readiness.json(Readiness.self).missing == [reason])
+            #expect(readiness.status == 200)
+            let health = try readiness.json(Readiness.self)
+            #expect(health.status == "degraded")
+            #expect(health.broken?.map(\.model) == ["broken"])
+            #expect(health.broken?.map(\.reason) == [reason])
+            #expect(try await server.metric("nereid_models_broken") == 1)
 
             try copy("blocks-v5", to: folder, as: "broken")
-            try await server.becomesReady()
+            try await eventually("the mended model") { try await (server.model("broken")?.state == "ready").orNil }
+            #expect(try await server.get("/health/ready").json(Readiness.self).status == "ready")
             try await server.expectCorrectAnswer(model: "broken")
         }
     }
@@ -138,8 +144,46 @@ struct FolderTests {
     func brokenReplacement() async throws {
         try await serve("blocks-v8") { server, folder in
             try copy("broken", to: folder, as: "blocks-v8")
-            try await eventually("the reason") { try await server.model("blocks-v8")?.reason }
+            let reason = try await eventually("the reason") { try await server.model("blocks-v8")?.reason }
             try await server.expectCorrectAnswer()
+            #expect(try await server.model("blocks-v8")?.state == "ready")
+            let health = try await server.get("/health/ready").json(Readiness.self)
+            #expect(health.status == "degraded")
+            #expect(health.broken?.map(\.answers) == [true])
+            #expect(health.broken?.map(\.reason) == [reason])
+        }
+    }
+
+    @Test("A label file that changes alone, and a model written over in place with its old time, are loaded again")
+    func unobtrusiveChanges() async throws {
+        try await serve("blocks-v8") { server, folder in
+            func labels(_ word: String, eventually name: String) async throws {
+                try await eventually("the label \(word) of \(name)") {
+                    let answer = try await server.predict(.blocks(block))
+                    return try (answer.json(Prediction.self).detections.map(\.label) == [word]).orNil
+                }
+            }
+            let names = folder.appendingPathComponent("names.txt")
+            try "crimson\nlime\nnavy\n".write(to: names, atomically: true, encoding: .utf8)
+            try "labels: names.txt\n".write(
+                to: folder.appendingPathComponent("blocks-v8.yaml"),
+                atomically: true,
+                encoding: .utf8
+            )
+            try await labels("crimson", eventually: "the settings")
+            try "scarlet\nlime\nnavy\n".write(to: names, atomically: true, encoding: .utf8)
+            try await labels("scarlet", eventually: "the label file")
+
+            let model = folder.appendingPathComponent("blocks-v8.onnx")
+            let time = try #require(
+                FileManager.default.attributesOfItem(atPath: model.path)[.modificationDate] as? Date
+            )
+            let size = try Data(contentsOf: model).count
+            let handle = try FileHandle(forWritingTo: model)
+            try handle.write(contentsOf: Data(repeating: 0xFF, count: size))
+            try handle.close()
+            try FileManager.default.setAttributes([.modificationDate: time], ofItemAtPath: model.path)
+            try await eventually("the damage to be noticed") { try await server.model("blocks-v8")?.reason }
         }
     }
 

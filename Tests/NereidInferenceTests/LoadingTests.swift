@@ -67,6 +67,40 @@ import Testing
         #expect(text.hasSuffix("was built without CUDA; this engine has: cpu"))
     }
 
+    @Test func checksThatADeviceIsThere() async throws {
+        let engine = try ONNXRuntimeEngine()
+        // A graph that the engine itself refused would show here.
+        try await engine.check(.cpu)
+        let error = await #expect(throws: InferenceError.self) { try await engine.check(.cuda(99)) }
+        #expect(error?.description.hasPrefix("device ‘cuda:99’ is not available: ") == true)
+    }
+
+    /// A library that was built for GPUs, on a machine without one.
+    private struct WithoutGPU: Engine {
+        let engine: ONNXRuntimeEngine
+        let failure: InferenceError
+        var name: String { engine.name }
+        var version: String { engine.version }
+        let devices = [Device.cpu, .cuda(0)]
+
+        func makeSession(_ graph: GraphSource, options: SessionOptions) async throws -> any Session {
+            if options.device == .cuda(0) { throw failure }
+            return try await engine.makeSession(graph, options: options)
+        }
+    }
+
+    @Test(arguments: [
+        InferenceError.deviceUnavailable(.cuda(0), available: [.cpu, .cuda(0)], reason: "no driver"),
+        .graphRejected(model: "probe", reason: "no driver"), .runFailed(model: "probe", reason: "no driver"),
+    ])
+    func saysWhatElseThereIsWhenADeviceFails(failure: InferenceError) async throws {
+        let engine = WithoutGPU(engine: try ONNXRuntimeEngine(), failure: failure)
+        try await engine.check(.cpu)
+        await #expect(throws: InferenceError.deviceUnavailable(.cuda(0), available: [.cpu], reason: "no driver")) {
+            try await engine.check(.cuda(0))
+        }
+    }
+
     @Test func refusesADamagedGraphByTheModelsName() async throws {
         let error = await #expect(throws: InferenceError.self) { try await Fixtures.session("broken") }
         let text = try #require(error).description

@@ -76,4 +76,47 @@ struct EngineRepositoryTests {
         let model = try await Fixtures.load(ModelLocation.onlyModel(at: ModelLocation(path: folder.path)))
         #expect((model.name, model.aliases, model.path) == ("reef", ["benthic"], folder.path("reef.onnx")))
     }
+
+    /// A library that was built for GPUs, on a machine where no session can be made there.
+    private struct WithoutGPU: Engine {
+        let engine: ONNXRuntimeEngine
+        var name: String { engine.name }
+        var version: String { engine.version }
+        let devices = [Device.cpu, .cuda(0)]
+
+        func makeSession(_ graph: GraphSource, options: SessionOptions) async throws -> any Session {
+            var options = options
+            switch options.device {
+            case .cuda: throw InferenceError.deviceUnavailable(options.device, available: [.cpu], reason: "no driver")
+            case .auto: options.device = .cpu
+            case .cpu: break
+            }
+            return try await engine.makeSession(graph, options: options)
+        }
+    }
+
+    @Test("runs on the processor with a warning where ‘auto’ finds no GPU, and fails where a GPU is named")
+    func devices() async throws {
+        for name in ["auto", "cpu", "cuda"] { try folder.put(Fixtures.path("blocks-v8"), as: "\(name).onnx") }
+        for name in ["cpu", "cuda"] { try folder.write("device: \(name)", to: "\(name).yaml") }
+        let log = LogReader()
+        let repository = ModelRepository(
+            locations: [ModelLocation(path: folder.path)],
+            engine: WithoutGPU(engine: try ONNXRuntimeEngine()),
+            session: SessionOptions(instances: 1, threads: 1),
+            imaging: Fixtures.imaging,
+            logger: log.logger
+        )
+        await repository.refresh(isFirst: true)
+        #expect(repository.catalogue.statuses.map(\.state) == [.ready, .ready, .failed])
+        #expect(repository.catalogue.statuses[0].model?.vision.session.device == .cpu)
+        #expect(
+            repository.catalogue.statuses[2].failure
+                == "device ‘cuda:0’ is not available: no driver; this engine has: cpu"
+        )
+        #expect(
+            log.events.filter { $0.contains("processor") }
+                == ["warning model runs on the processor, since no session can be made on the GPU auto"]
+        )
+    }
 }

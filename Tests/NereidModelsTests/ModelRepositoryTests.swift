@@ -92,6 +92,47 @@ struct ModelRepositoryTests {
         #expect(await loader.texts == ["one", "one", "one", "one"])
     }
 
+    @Test("loads a model again when only the label file changes that its settings name")
+    func changedLabels() async throws {
+        try folder.write("one", to: "reef.onnx")
+        try folder.write("labels: reef.txt", to: "reef.yaml")
+        try folder.write("urchin", to: "reef.txt")
+        await repository.refresh(isFirst: true)
+        try folder.write("star", to: "reef.txt")
+        for _ in 0..<3 { await repository.refresh() }
+        #expect(await loader.texts == ["one", "one"])
+    }
+
+    @Test("lists a file whose name can't be shown as failed, under its name in escapes, and never reads it")
+    func badName() async throws {
+        try folder.write("one", to: "a\nb\u{202E}.onnx")
+        try folder.write("one", to: "good.onnx")
+        for _ in 0..<3 { await repository.refresh(isFirst: true) }
+        #expect(await loader.texts == ["one"])
+        #expect(names == ["a\\nb\\u{202e}", "good"])
+        let status = try #require(repository.catalogue.status(named: "a\\nb\\u{202e}"))
+        #expect(status.state == .failed)
+        #expect(status.failure?.contains("characters that can't be shown") == true)
+        #expect(status.failure?.isPrintable == true)
+    }
+
+    @Test("says which models were named, and which files are left out for their name")
+    func named() async throws {
+        let file = try folder.write("one", to: "reef.onnx")
+        let other = try folder.write("one", to: "more/reef.onnx")
+        let repository = loader.repository(
+            ModelLocation(path: file),
+            ModelLocation(path: folder.path("more")),
+            ModelLocation(path: folder.path("gone.onnx"))
+        )
+        await repository.refresh(isFirst: true)
+        #expect(repository.catalogue.named.map(\.name) == ["reef", "gone"])
+        #expect(repository.catalogue.leftOut.map(\.path) == [other])
+        try folder.remove("more/reef.onnx")
+        await repository.refresh()
+        #expect(repository.catalogue.leftOut.isEmpty)
+    }
+
     @Test("lets go of a model at once when its file is gone")
     func removedFile() async throws {
         for name in ["a", "b"] { try folder.write(name, to: "\(name).onnx") }

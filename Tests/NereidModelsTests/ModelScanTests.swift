@@ -115,4 +115,156 @@ struct ModelScanTests {
         try folder.write("confidence: 0.6", to: "a.yaml")
         #expect(look() != third)
     }
+
+    /// Writes over a file in place and sets its time back, as `rsync --inplace --times` does.
+    private func rewrite(_ path: String, _ text: String) throws {
+        func state() -> stat {
+            var state = stat()
+            stat(path, &state)
+            return state
+        }
+        let before = state()
+        var times = [before.modified, before.modified]
+        let handle = try #require(FileHandle(forWritingAtPath: path))
+        defer { try? handle.close() }
+        // The system's clock for files goes in steps of some milliseconds: until the next one has come, nothing can tell.
+        repeat {
+            try handle.seek(toOffset: 0)
+            try handle.write(contentsOf: Data(text.utf8))
+            utimensat(AT_FDCWD, path, &times, 0)
+        } while state().changed == before.changed
+        let after = state()
+        #expect(after.st_size == before.st_size)
+        #expect(after.st_ino == before.st_ino)
+        #expect(after.modified == before.modified)
+    }
+
+    @Test("notices that a file was written over in place, as long as before, with its time set back")
+    func rewritten() throws {
+        let folder = try TemporaryFolder()
+        for name in ["a.onnx", "a.yaml", "a.txt", "a.onnx.data"] { try folder.write("labels: a.txt", to: name) }
+        func look() -> [FoundModel] { ModelScan([ModelLocation(path: folder.path)]).models }
+        for name in ["a.onnx", "a.yaml", "a.txt", "a.onnx.data"] {
+            let before = look()
+            #expect(look() == before)
+            // The settings are to name the same labels afterwards.
+            try rewrite(folder.path(name), name == "a.yaml" ? "labels: a.txt" : "other content")
+            #expect(look() != before, "\(name)")
+        }
+    }
+
+    @Test("watches the label file that the settings name, wherever it is")
+    func labels() throws {
+        let (folder, elsewhere) = (try TemporaryFolder(), try TemporaryFolder())
+        try folder.write(to: "a.onnx")
+        try folder.write("labels: \(elsewhere.path("names.txt"))\n", to: "a.yaml")
+        var labels = LabelFiles()
+        func look() -> [FoundModel] { ModelScan([ModelLocation(path: folder.path)], labels: &labels).models }
+        let without = look()
+        try elsewhere.write("one", to: "names.txt")
+        let first = look()
+        #expect(first != without)
+        try elsewhere.write("two", to: "names.txt")
+        let second = look()
+        #expect(second != first)
+        // Labels in the settings themselves: the file is nothing to the model any more.
+        try folder.write("labels: [one]\n", to: "a.yaml")
+        let own = look()
+        try elsewhere.write("three", to: "names.txt")
+        #expect(look() == own)
+    }
+
+    @Test("notices a label file of settings that were broken before")
+    func labelsOfMendedSettings() throws {
+        let folder = try TemporaryFolder()
+        try folder.write(to: "a.onnx")
+        try folder.write("labels: a.txt\nconfidnce: 1", to: "a.yaml")
+        var labels = LabelFiles()
+        func look() -> [FoundModel] { ModelScan([ModelLocation(path: folder.path)], labels: &labels).models }
+        _ = look()
+        try folder.write("labels: a.txt", to: "a.yaml")
+        let mended = look()
+        try folder.write("one", to: "a.txt")
+        #expect(look() != mended)
+    }
+
+    static let unprintable = [
+        "new\nline", "red\u{1B}[31m", "tab\t", "reversed\u{202E}xnno", "bell\u{7}", "mark\u{200F}", "c1\u{9B}",
+        "separator\u{2028}",
+    ]
+
+    @Test("refuses files whose names can't be shown, in a folder, as a folder and by path", arguments: unprintable)
+    func badNames(name: String) throws {
+        let folder = try TemporaryFolder()
+        let file = try folder.write(to: "models/\(name).onnx")
+        let nested = try folder.write(to: "nested/\(name)/model.onnx")
+        for location in [
+            ModelLocation(path: folder.path("models")), ModelLocation(path: folder.path("nested")),
+            ModelLocation(path: file), ModelLocation(path: nested.replacing("/model.onnx", with: "")),
+            ModelLocation(name: "good", path: file),
+        ] {
+            let found = ModelScan([location]).models
+            #expect(found.count == 1)
+            #expect(found[0].name == (location.name ?? name).printable())
+            let refusal = try #require(found[0].refusal)
+            #expect(refusal.isPrintable)
+            #expect(refusal.contains("‘\(name.printable())") && refusal.contains("Rename it"))
+            #expect(throws: ModelsError.self) { try ModelLocation.onlyModel(at: location) }
+        }
+    }
+
+    @Test("refuses file names that are too long for a request, unless another name is given")
+    func longNames() throws {
+        let folder = try TemporaryFolder()
+        let file = try folder.write(to: "\(String(repeating: "x", count: 129)).onnx")
+        #expect(ModelScan([ModelLocation(path: file)]).models[0].refusal?.contains("NAME=PATH") == true)
+        #expect(ModelScan([ModelLocation(name: "short", path: file)]).models[0].refusal == nil)
+    }
+
+    @Test("knows which models the operator named, whether they are there or not")
+    func named() throws {
+        let folder = try TemporaryFolder()
+        let file = try folder.write(to: "reef.onnx")
+        try folder.write(to: "benthic/model.onnx")
+        try folder.write(to: "many/a.onnx")
+        try folder.write(to: "many/b.onnx")
+        func named(_ locations: ModelLocation...) -> [String] { ModelScan(locations).named.map(\.name) }
+        #expect(named(ModelLocation(path: file), ModelLocation(name: "deep", path: file)) == ["reef", "deep"])
+        #expect(named(ModelLocation(path: folder.path("gone.onnx"))) == ["gone"])
+        #expect(named(ModelLocation(path: folder.path("benthic"))) == ["benthic"])
+        #expect(named(ModelLocation(name: "deep", path: folder.path("benthic"))) == ["deep"])
+        #expect(named(.bundled) == ["demo"])
+        // A folder of models names none of them, and the name before it goes to none.
+        #expect(named(ModelLocation(path: folder.path("many"))) == [])
+        #expect(named(ModelLocation(name: "deep", path: folder.path("many"))) == [])
+        #expect(named(ModelLocation(path: folder.path)) == [])
+        // The one model that was to have the name is gone.
+        try folder.remove("benthic/model.onnx")
+        #expect(named(ModelLocation(name: "deep", path: folder.path("benthic"))) == ["deep"])
+        #expect(ModelLocation.names(at: [ModelLocation(path: folder.path("many"))]) == ["a", "b"])
+    }
+}
+
+extension stat {
+    fileprivate var modified: timespec {
+        #if canImport(Darwin)
+        st_mtimespec
+        #else
+        st_mtim
+        #endif
+    }
+
+    fileprivate var changed: timespec {
+        #if canImport(Darwin)
+        st_ctimespec
+        #else
+        st_ctim
+        #endif
+    }
+}
+
+extension timespec {
+    fileprivate static func == (one: timespec, other: timespec) -> Bool {
+        one.tv_sec == other.tv_sec && one.tv_nsec == other.tv_nsec
+    }
 }

@@ -127,11 +127,14 @@ public struct BulkNotice: Sendable, Hashable {
     public var url: String
     /// The attempts made before this one.
     public var attempts: Int
+    /// The trace that the order's request belongs to, if any.
+    public var trace: TraceParent?
 
     /// Makes a notice.
-    public init(job: BulkJob, url: String, attempts: Int) {
+    public init(job: BulkJob, url: String, attempts: Int, trace: TraceParent? = nil) {
         self.job = job
         self.url = url
         self.attempts = attempts
+        self.trace = trace
     }
 }

@@ -16,6 +16,8 @@ public struct BulkOrder: Sendable {
     public var webhook: String?
     /// The same key means the same order: it is accepted once, and answered with the same job each time.
     public var idempotencyKey: String?
+    /// The trace that its request belongs to, if any. Not part of what makes two orders the same.
+    public var trace: TraceParent?
 
     /// One picture as it came.
     public struct Picture: Sendable {
@@ -37,13 +39,15 @@ public struct BulkOrder: Sendable {
         pictures: [Picture],
         options: PredictionOptions = .init(),
         webhook: String? = nil,
-        idempotencyKey: String? = nil
+        idempotencyKey: String? = nil,
+        trace: TraceParent? = nil
     ) {
         self.model = model
         self.pictures = pictures
         self.options = options
         self.webhook = webhook
         self.idempotencyKey = idempotencyKey
+        self.trace = trace
     }
 
     /// The bytes of all its pictures.

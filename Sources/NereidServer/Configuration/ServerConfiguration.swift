@@ -5,6 +5,7 @@ public import Logging
 public import NereidImaging
 public import NereidInference
 public import NereidJobs
+import NereidVision
 
 /// How a server listens and what it allows.
 public struct ServerConfiguration: Sendable {
@@ -14,10 +15,14 @@ public struct ServerConfiguration: Sendable {
     public var port = 8080
     /// The model that answers requests which name none; `nil`: the first.
     public var defaultModel: String?
+    /// Models that must answer, or the server is not ready, though they come from a watched folder or from workers.
+    public var requiredModels: [String] = []
     /// Whether pictures are turned upright as their EXIF data says.
     public var appliesOrientation = true
     /// What one picture may cost.
     public var pictures = DecodingLimits()
+    /// The most pixels of the masks of one picture, counted by their boxes. Default: 1,000,000,000.
+    public var maxMaskPixels = VisionModel.defaultMaskPixels
     /// The largest request body, in bytes. Default: 256 MiB.
     public var maxRequestBytes = 256 << 20
     /// The most memory that uploads may hold together, in bytes. Default: 1 GiB.
@@ -66,11 +71,13 @@ public struct ServerConfiguration: Sendable {
         host = layers.string(.host) ?? host
         port = try layers.integer(.port, in: 0...65535) ?? port
         defaultModel = layers.string(.defaultModel)
+        requiredModels = try layers.modelNames(.require) ?? []
         appliesOrientation = try layers.boolean(.applyOrientation) ?? appliesOrientation
         pictures.encodedBytes = try layers.bytes(.maxPictureBytes) ?? pictures.encodedBytes
         pictures.side = try layers.integer(.maxPictureSide, in: 1...1_000_000) ?? pictures.side
         pictures.pixels = try layers.integer(.maxPicturePixels, in: 1...10_000_000_000) ?? pictures.pixels
         pictures.duration = try layers.seconds(.decodeTimeout) ?? pictures.duration
+        maxMaskPixels = try layers.integer(.maxMaskPixels, in: 1...1_000_000_000_000) ?? maxMaskPixels
         maxRequestBytes = try layers.bytes(.maxRequestBytes) ?? maxRequestBytes
         maxUploadMemory = try layers.bytes(.maxUploadMemory) ?? maxUploadMemory
         maxConnections = try layers.integer(.maxConnections, in: 1...1_000_000) ?? maxConnections
@@ -109,8 +116,10 @@ public struct EngineConfiguration: Sendable {
     public var onnxRuntime: String?
     /// The folder of graphs made from checkpoints; `off`: none is kept; `nil`: the user's own.
     public var cache: String?
-    /// Threads that decode and resize; `nil`: the number of cores.
+    /// Threads that decode and resize; `nil`: the number of cores, at least 2.
     public var decodeThreads: Int?
+    /// The most bytes that all decoded pictures hold at one time. Default: 1.5 GiB.
+    public var decodeMemory = ImagingPool.defaultMemory
     /// What is logged.
     public var logLevel = Logger.Level.info
 
@@ -128,6 +137,7 @@ public struct EngineConfiguration: Sendable {
         onnxRuntime = layers.string(.onnxRuntime)
         cache = layers.string(.cache)
         decodeThreads = try layers.integer(.decodeThreads, in: 1...256)
+        decodeMemory = try layers.bytes(.decodeMemory) ?? decodeMemory
         logLevel =
             try layers.read(
                 .logLevel,

@@ -11,17 +11,20 @@ public enum Setting: String, Sendable, CaseIterable {
     case hosts
     case models
     case defaultModel = "default_model"
+    case require
     case device
     case instances
     case threads
     case onnxRuntime = "onnxruntime"
     case cache
     case decodeThreads = "decode_threads"
+    case decodeMemory = "decode_memory"
     case applyOrientation = "apply_orientation"
     case maxPictureBytes = "max_picture_bytes"
     case maxPictureSide = "max_picture_side"
     case maxPicturePixels = "max_picture_pixels"
     case decodeTimeout = "decode_timeout"
+    case maxMaskPixels = "max_mask_pixels"
     case maxRequestBytes = "max_request_bytes"
     case maxUploadMemory = "max_upload_memory"
     case maxConnections = "max_connections"
@@ -56,17 +59,22 @@ public enum Setting: String, Sendable, CaseIterable {
                 + "loopback address: this machine's own)"
         case .models: "models to serve, separated by commas: PATH or NAME=PATH (demo, the bundled one)"
         case .defaultModel: "model that answers requests which name none (the first)"
+        case .require:
+            "model without which /health/ready says 503, though it comes from a watched folder or from workers; may be "
+                + "repeated (those named on the command line)"
         case .device: "where models run: auto, cpu or cuda:N (auto)"
         case .instances: "runs of one model at the same time (measured default)"
         case .threads: "threads of one run (measured default)"
         case .onnxRuntime: "ONNX Runtime's library: a file or a folder (searched for)"
         case .cache: "folder of the graphs made from checkpoints, or off (the user's cache folder)"
-        case .decodeThreads: "threads that decode and resize pictures (the number of cores)"
+        case .decodeThreads: "threads that decode and resize pictures (the number of cores, at least 2)"
+        case .decodeMemory: "most memory of all decoded pictures at one time; others wait (1536MiB)"
         case .applyOrientation: "turn pictures upright as their EXIF data says (true)"
         case .maxPictureBytes: "largest picture as uploaded (64MiB)"
         case .maxPictureSide: "longest side of a picture in pixels (32768)"
         case .maxPicturePixels: "most pixels of a picture (100000000)"
         case .decodeTimeout: "longest time for decoding a picture, in seconds (10)"
+        case .maxMaskPixels: "most pixels of the masks of one picture, counted by their boxes (1000000000)"
         case .maxRequestBytes: "largest request body, which may hold several pictures (256MiB)"
         case .maxUploadMemory: "most memory that uploads may hold at one time (1GiB)"
         case .maxConnections: "most connections at one time; beyond, only health is answered (1024)"

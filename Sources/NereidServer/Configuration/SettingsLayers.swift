@@ -2,6 +2,7 @@
 // Nereid: a vision model server.
 
 import NereidJobs
+import NereidModels
 import Yams
 
 #if canImport(FoundationEssentials)
@@ -64,9 +65,9 @@ public struct SettingsLayers: Sendable {
     ]
 
     private mutating func add(file path: String) throws(SettingsError) {
-        guard let data = FileManager.default.contents(atPath: path), data.count <= 1 << 20,
-            let text = String(data: data, encoding: .utf8)
-        else { throw .unreadable(path: path, reason: "it is not there, or not UTF-8 text of at most 1 MiB") }
+        guard let text = EditedFile.text(at: path) else {
+            throw .unreadable(path: path, reason: "it is not there, or not \(EditedFile.requirement)")
+        }
         let node: Node?
         do { node = try Yams.compose(yaml: text) } catch { throw .unreadable(path: path, reason: "\(error)") }
         guard let node else { return }
@@ -168,6 +169,14 @@ extension SettingsLayers {
         return try read(setting, expected: words) { _ in
             let patterns = (list(setting) ?? []).map { HostRules.Pattern($0) }
             return patterns.contains(nil) ? nil : patterns.compactMap(\.self)
+        }
+    }
+
+    /// Names of models.
+    func modelNames(_ setting: Setting) throws(SettingsError) -> [String]? {
+        try read(setting, expected: "names of models, separated by commas") { _ in
+            let names = list(setting) ?? []
+            return !names.isEmpty && names.allSatisfy(ModelLocation.isUsable) ? names : nil
         }
     }
 

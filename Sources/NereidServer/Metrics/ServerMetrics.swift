@@ -3,6 +3,7 @@
 
 import HTTPTypes
 import Metrics
+import NereidImaging
 import NereidJobs
 
 /// What the server counts. Labels come from bounded sets only: configured models, fixed words, never anything a client writes.
@@ -24,11 +25,18 @@ struct ServerMetrics: Sendable {
         "nereid_session_instances": "Runs of a model that may proceed at the same time.",
         "nereid_workers": "Workers that serve a model, as they say themselves.",
         "nereid_model_ready": "Whether a model answers requests (1) or not (0).",
+        "nereid_model_broken": "Whether a model's file as it is now can't be loaded (1) or can (0).",
+        "nereid_models_broken": "Files of models that can't be loaded as they are now.",
+        "nereid_ready": "Whether the process wants requests (1, also when degraded) or not (0), as /health/ready says.",
         "nereid_job_store_available": "Whether jobs can be read and ordered (1) or not (0).",
         "nereid_job_store_bytes": "Bytes of the files that jobs are kept in.",
         "nereid_job_store_free_bytes": "Bytes that are free on the disk of these files.",
         "nereid_job_store_reserved_bytes": "Bytes set aside on that disk for results and deletions.",
         "nereid_upload_bytes": "Memory held by uploads.",
+        "nereid_decode_bytes": "Memory of decoded pictures, of the budget of decode_memory.",
+        "nereid_decode_bytes_limit": "The budget of decode_memory.",
+        "nereid_decode_running": "Threads of imaging that work.",
+        "nereid_decode_waiting": "Pieces of work that wait for a thread of imaging or for memory.",
         "process_resident_memory_bytes": "Resident memory of the process.",
     ]
 
@@ -72,7 +80,9 @@ struct ServerMetrics: Sendable {
         models: [ModelEntry],
         load: (String) -> QueueLoad,
         uploads: UploadMemory? = nil,
-        jobs: BulkStorage? = nil
+        readiness: ReadinessReport? = nil,
+        jobs: BulkStorage? = nil,
+        imaging: ImagingLoad? = nil
     ) -> String {
         // What only holds now is gathered anew each time, so that a model that has gone leaves nothing behind.
         let now = PrometheusRegistry(help: Self.help)
@@ -90,13 +100,24 @@ struct ServerMetrics: Sendable {
                 let session = status.model?.vision.session
                 set("nereid_sessions_busy", model, session?.busyInstances ?? 0)
                 set("nereid_session_instances", model, session?.instances ?? 0)
+                set("nereid_model_broken", model, status.failure == nil ? 0 : 1)
             case .remote(let remote):
                 set("nereid_workers", model, remote.workers.count)
                 set("nereid_session_instances", model, remote.workers.reduce(0) { $0 + $1.instances })
             }
             set("nereid_model_ready", model, entry.isReady ? 1 : 0)
         }
+        if let readiness {
+            set("nereid_ready", [], readiness.state == .notReady ? 0 : 1)
+            set("nereid_models_broken", [], readiness.broken.count)
+        }
         if let uploads { set("nereid_upload_bytes", [], uploads.byteCount) }
+        if let imaging {
+            set("nereid_decode_bytes", [], imaging.bytes)
+            set("nereid_decode_bytes_limit", [], imaging.mostBytes)
+            set("nereid_decode_running", [], imaging.running)
+            set("nereid_decode_waiting", [], imaging.waiting)
+        }
         if let jobs {
             set("nereid_job_store_available", [], jobs.isAvailable ? 1 : 0)
             if let bytes = jobs.fileBytes { set("nereid_job_store_bytes", [], bytes) }

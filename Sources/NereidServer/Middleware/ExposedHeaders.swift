@@ -14,7 +14,8 @@ struct ExposedHeaders: RouterMiddleware {
     ) async throws -> Response {
         var response = try await next(request, context)
         if request.headers[.origin] != nil {
-            response.headers[.accessControlExposeHeaders] = "X-Request-ID, Server-Timing, Retry-After, Location"
+            response.headers[.accessControlExposeHeaders] =
+                "X-Request-ID, Server-Timing, Retry-After, Location, traceparent"
         }
         return response
     }

@@ -36,7 +36,8 @@ struct ProblemResponses: RouterMiddleware {
             if problem.code == .internalError {
                 context.logger.error("request failed", metadata: ["error": "\(error)"])
             }
-            return problem.response
+            // An answer to HEAD has no body, or its client takes that for the next answer.
+            return request.method == .head ? problem.response.createHeadResponse() : problem.response
         }
     }
 }

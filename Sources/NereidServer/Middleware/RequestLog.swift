@@ -6,7 +6,7 @@ import Hummingbird
 import Logging
 import NereidJobs
 
-/// The outermost layer: gives every answer the request's id, writes the one log line, and counts.
+/// The outermost layer: gives the request its id and every answer that id, writes the one log line, and counts.
 struct RequestLog: RouterMiddleware {
     let metrics: ServerMetrics
 
@@ -17,8 +17,11 @@ struct RequestLog: RouterMiddleware {
     ) async throws -> Response {
         let clock = ContinuousClock()
         let begun = clock.now
+        var context = context
+        context.identify(by: request.headers)
         var response = try await next(request, context)
         response.headers[.requestID] = context.requestID
+        if let trace = context.trace { response.headers[.traceParent] = trace.description }
         let record = context.record.current
         if let timing = record.timing, record.timings.count == 1 {
             response.headers[.serverTiming] = timing.serverTiming

@@ -14,8 +14,34 @@ public protocol ModelDirectory: Sendable {
     /// - Throws: `ModelsError`, where the name is unknown naming those that are served.
     func model(named name: String) throws -> JobModel
 
-    /// What stands against sending requests here, each in words; empty when nothing does.
+    /// What stands against sending requests here whatever model they name, each in words; empty when nothing does.
     var obstacles: [String] { get }
+
+    /// The models that the operator named one by one: without them the process is not ready.
+    var named: [NamedModel] { get }
+
+    /// Files that are not served since another model has their name.
+    var leftOut: [LeftOutFile] { get }
+
+    /// What to say when no model answers.
+    var absence: String { get }
+
+    /// What to say when a model that must answer is not known here.
+    func absence(of name: String) -> String
+}
+
+extension ModelDirectory {
+    /// None: only files are named one by one.
+    public var named: [NamedModel] { [] }
+
+    /// None.
+    public var leftOut: [LeftOutFile] { [] }
+
+    /// That no model answers.
+    public var absence: String { "no model answers requests" }
+
+    /// That nothing here serves it.
+    public func absence(of name: String) -> String { absence }
 }
 
 /// A model as it stands at one moment.
@@ -83,18 +109,26 @@ extension ModelRepository: ModelDirectory {
         .loaded(try catalogue.model(named: name))
     }
 
-    /// Models that are being loaded or can't be.
-    public nonisolated var obstacles: [String] {
-        let catalogue = catalogue
-        if !catalogue.isComplete { return ["models are being loaded"] }
-        if catalogue.statuses.isEmpty { return ["no model is configured"] }
-        return catalogue.statuses.compactMap { status in
-            switch status.state {
-            case .ready: nil
-            case .loading: "model ‘\(status.name)’ is being loaded"
-            case .failed: status.failure ?? "model ‘\(status.name)’ can't be served"
-            }
-        }
+    /// That models are being loaded for the first time.
+    public nonisolated var obstacles: [String] { catalogue.isComplete ? [] : ["models are being loaded"] }
+
+    /// The models that are no finds in a watched folder.
+    public nonisolated var named: [NamedModel] { catalogue.named }
+
+    /// Files whose name another one has.
+    public nonisolated var leftOut: [LeftOutFile] { catalogue.leftOut }
+
+    /// That there are no files, or none that can be served.
+    public nonisolated var absence: String {
+        let statuses = catalogue.statuses
+        guard !statuses.isEmpty else { return "there is no model in the watched folders; put one there" }
+        return "no model answers requests: "
+            + statuses.map { "‘\($0.name)’ \($0.failure ?? "is being loaded")" }.joined(separator: "; ")
+    }
+
+    /// That no file has this name.
+    public nonisolated func absence(of name: String) -> String {
+        "no file of this process has that name; put it into a watched folder, or name its path"
     }
 }
 
@@ -110,10 +144,15 @@ extension RedisQueue: ModelDirectory {
         return .remote(try catalogue.model(named: name))
     }
 
-    /// A queue that can't be reached, or without workers.
-    public var obstacles: [String] {
-        if let obstacle { return ["the queue can't be reached: \(obstacle)"] }
-        return catalogue.models.isEmpty ? ["no worker serves a model; start one: nereid worker --queue URL MODEL"] : []
+    /// A queue that can't be reached.
+    public var obstacles: [String] { obstacle.map { ["the queue can't be reached: \($0)"] } ?? [] }
+
+    /// That there are no workers.
+    public var absence: String { "no worker serves a model; start one: nereid worker --queue URL MODEL" }
+
+    /// That no worker serves it.
+    public func absence(of name: String) -> String {
+        "no worker serves it; start one: nereid worker --queue URL MODEL"
     }
 }
 
@@ -133,10 +172,22 @@ public struct WorkerDirectory: ModelDirectory {
     /// The version that answers for this name or alias.
     public func model(named name: String) throws -> JobModel { try models.model(named: name) }
 
-    /// Models that are not loaded, and a queue that can't be reached.
+    /// Models that are being loaded for the first time, and a queue that can't be reached.
     public var obstacles: [String] {
         models.obstacles + (worker.obstacle.map { ["the queue can't be reached: \($0)"] } ?? [])
     }
+
+    /// The models of this process that the operator named one by one.
+    public var named: [NamedModel] { models.named }
+
+    /// Files of this process whose name another one has.
+    public var leftOut: [LeftOutFile] { models.leftOut }
+
+    /// As the models of this process have it.
+    public var absence: String { models.absence }
+
+    /// As the models of this process have it.
+    public func absence(of name: String) -> String { models.absence(of: name) }
 }
 
 extension LegacyQueue: ModelDirectory {
@@ -191,4 +242,16 @@ public struct JoinedDirectory: ModelDirectory {
 
     /// What stands against any of them.
     public var obstacles: [String] { parts.flatMap(\.obstacles) }
+
+    /// The models of all that the operator named one by one.
+    public var named: [NamedModel] { parts.flatMap(\.named) }
+
+    /// Files of all whose name another one has.
+    public var leftOut: [LeftOutFile] { parts.flatMap(\.leftOut) }
+
+    /// What each has to say.
+    public var absence: String { parts.map(\.absence).joined(separator: "; ") }
+
+    /// What each has to say.
+    public func absence(of name: String) -> String { parts.map { $0.absence(of: name) }.joined(separator: "; ") }
 }

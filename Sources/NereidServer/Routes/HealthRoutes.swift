@@ -16,17 +16,24 @@ struct HealthRoutes {
     private struct Health: Encodable {
         let status: String
         var missing: [String]?
+        var broken: [ReadinessReport.BrokenModel]?
+        /// What else is wrong, in words.
         var degraded: [String]?
     }
 
     func add(to router: Router<ServerContext>) {
         router.get("/health/live") { _, _ in Response(json: Health(status: "live")) }
         router.get("/health/ready") { _, _ in
-            let missing = readiness.obstacles(models)
-            let degraded = degradations()
-            return missing.isEmpty
-                ? Response(json: Health(status: "ready", degraded: degraded.isEmpty ? nil : degraded))
-                : Response(json: Health(status: "not ready", missing: missing), status: .serviceUnavailable)
+            let report = readiness.report(models)
+            let troubles = degradations()
+            let isDegraded = report.state == .ready && !troubles.isEmpty
+            let health = Health(
+                status: isDegraded ? ReadinessReport.State.degraded.rawValue : report.state.rawValue,
+                missing: report.missing.isEmpty ? nil : report.missing,
+                broken: report.broken.isEmpty ? nil : report.broken,
+                degraded: troubles.isEmpty ? nil : troubles
+            )
+            return Response(json: health, status: report.state == .notReady ? .serviceUnavailable : .ok)
         }
         router.get("/metrics") { _, _ in
             Response(text: metrics(), contentType: "text/plain; version=0.0.4; charset=utf-8")
@@ -45,7 +52,9 @@ extension HealthRoutes {
                 models: services.models.entries,
                 load: services.queue.load(of:),
                 uploads: services.uploads,
-                jobs: services.jobs?.storage
+                readiness: services.readiness.report(services.models),
+                jobs: services.jobs?.storage,
+                imaging: services.imaging.load
             )
         }
     }

@@ -58,7 +58,8 @@ struct JobRoutes {
             pictures: upload.files.map { .init(name: $0.name, bytes: $0.bytes) },
             options: options,
             webhook: parameters.webhook?.url,
-            idempotencyKey: parameters.idempotencyKey
+            idempotencyKey: parameters.idempotencyKey,
+            trace: context.trace
         )
         let (job, isNew) = try await store.accept(order)
         // Its share of the memory is held until the pictures are where they are kept.

@@ -7,9 +7,17 @@ import NereidJobs
 final class Readiness: Sendable {
     /// From then on no new requests are wanted, and answers without an end are to end.
     let stopping = Occasion()
+    /// Models that must answer wherever they come from: the setting `require`.
+    private let required: [String]
 
-    /// What stands against sending requests here; empty when nothing does.
-    func obstacles(_ models: any ModelDirectory) -> [String] {
-        stopping.hasCome ? ["the server is shutting down"] : models.obstacles
+    init(required: [String] = []) {
+        self.required = required
+    }
+
+    /// How the server and its models are at this moment.
+    func report(_ models: any ModelDirectory) -> ReadinessReport {
+        var report = ReadinessReport(models, required: required)
+        if stopping.hasCome { report.missing = ["the server is shutting down"] }
+        return report
     }
 }

@@ -31,7 +31,7 @@ struct QueueOption: ParsableArguments {
         guard let address = try ServerConfiguration(layers).queueAddress else {
             throw CommandFailure("which queue? Say --queue redis://HOST:6379/0, or set NEREID_QUEUE")
         }
-        var logger = Logger(label: "nereid") { StreamLogHandler.standardError(label: $0) }
+        var logger = Logger(label: "nereid") { _ in LogfmtHandler.standardError() }
         logger.logLevel = .error
         let queue = RedisQueueOperator(address, logger: logger)
         defer { queue.shutDown() }

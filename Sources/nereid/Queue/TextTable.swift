@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Nereid: a vision model server.
 
+import NereidModels
+
 /// Rows in columns that line up, for a terminal. Numbers stand at the right of their column.
 struct TextTable: CustomStringConvertible {
     let headings: [String]
     let rows: [[String]]
 
     var description: String {
+        // Names and reasons come from whoever writes to the queue.
+        let rows = rows.map { $0.map { $0.printable() } }
         let columns = headings.indices.map { column in
             (
                 width: ([headings] + rows).map { $0[column].count }.max() ?? 0,

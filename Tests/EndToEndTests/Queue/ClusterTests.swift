@@ -47,6 +47,56 @@ struct ClusterTests {
         }
     }
 
+    @Test("A gateway is ready when workers serve what it requires, a worker when it serves what it was given")
+    func required() async throws {
+        try await Cluster.with { cluster in
+            try await cluster.withGateway(flags: ["--require", "reef,deep"]) { gateway in
+                try await cluster.withWorker(["reef=blocks-v8", "bad=broken"]) { worker in
+                    try await eventually("the worker to be seen") { try await gateway.model("reef").map { _ in () } }
+                    let health = try await gateway.get("/health/ready")
+                    #expect(health.status == 503)
+                    let missing = try health.json(Readiness.self).missing
+                    #expect(missing?.count == 1)
+                    #expect(missing?.first?.hasPrefix("model ‘deep’ is missing: no worker serves it") == true)
+                    // It was named there, so that the worker is of no use as it is; the gateway has not asked for it.
+                    let bad = try await ChildProcess.run(arguments: ["health", worker.url()])
+                    #expect(bad.status == 1 && bad.output.contains("model ‘bad’ can't be served"), "\(bad.output)")
+                    try await cluster.withWorker(["deep=blocks-v5"]) { _ in
+                        try await gateway.becomesReady()
+                    }
+                    try await eventually("the gateway to miss the model") {
+                        try await (gateway.get("/health/ready").status == 503).orNil
+                    }
+                }
+            }
+        }
+    }
+
+    @Test("A client's id and trace reach the worker's log")
+    func trace() async throws {
+        try await Cluster.with { cluster in
+            try await cluster.withWorker(["reef=blocks-v8"], flags: ["--log-level", "debug"]) { worker in
+                try await cluster.withGateway(isReady: true) { gateway in
+                    let answer = try await gateway.post(
+                        RunningServer.path(of: "reef"),
+                        .blocks(block),
+                        headers: [
+                            "X-Request-ID": "dive-7",
+                            "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+                        ]
+                    )
+                    #expect(try answer.json(Prediction.self).id == "dive-7")
+                }
+                try await eventually("the worker's line") {
+                    worker.process.errors.split(separator: "\n").contains {
+                        $0.contains(" msg=\"job answered\" ") && $0.contains(" request=dive-7 ")
+                            && $0.hasSuffix(" trace_id=0af7651916cd43dd8448eb211c80319c")
+                    }.orNil
+                }
+            }
+        }
+    }
+
     @Test("Two versions of a model are served side by side while one takes the other's place")
     func rollOut() async throws {
         try await Cluster.with { cluster in
@@ -195,7 +245,7 @@ struct ClusterTests {
             #expect(nobody.status == 1)
             #expect(
                 nobody.errors.contains(
-                    "http://localhost:1/health/ready does not answer within 3 seconds; is nereid running there?"
+                    "the connection to http://localhost:1/health/ready was refused: nothing listens there"
                 )
             )
         }

@@ -112,6 +112,14 @@ struct ModelList: Decodable {
 
 /// `/health/ready`.
 struct Readiness: Decodable {
+    struct Broken: Decodable {
+        let model: String?
+        let file: String
+        let reason: String
+        let answers: Bool
+    }
+
     let status: String
     let missing: [String]?
+    let broken: [Broken]?
 }

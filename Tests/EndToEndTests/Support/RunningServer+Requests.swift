@@ -65,12 +65,14 @@ extension RunningServer {
         _ method: String,
         _ path: String,
         body: HTTPClientRequest.Body? = nil,
-        contentType: String? = nil
+        contentType: String? = nil,
+        headers: [String: String] = [:]
     ) async throws -> Answer {
         var request = HTTPClientRequest(url: url + path)
         request.method = .init(rawValue: method)
         request.body = body
         if let contentType { request.headers.add(name: "Content-Type", value: contentType) }
+        for (name, value) in headers { request.headers.add(name: name, value: value) }
         let response = try await client.execute(request, timeout: .seconds(60))
         let headers = response.headers.map { ($0.name.lowercased(), $0.value) }
         return Answer(
@@ -82,8 +84,13 @@ extension RunningServer {
 
     func get(_ path: String) async throws -> Answer { try await send("GET", path) }
 
-    func post(_ path: String, _ bytes: ByteBuffer, contentType: String? = nil) async throws -> Answer {
-        try await send("POST", path, body: .bytes(bytes), contentType: contentType)
+    func post(
+        _ path: String,
+        _ bytes: ByteBuffer,
+        contentType: String? = nil,
+        headers: [String: String] = [:]
+    ) async throws -> Answer {
+        try await send("POST", path, body: .bytes(bytes), contentType: contentType, headers: headers)
     }
 
     func post(_ path: String, form: FormPart...) async throws -> Answer { try await post(path, form: form) }

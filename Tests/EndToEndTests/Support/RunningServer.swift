@@ -84,7 +84,7 @@ struct RunningServer: Sendable {
     ) async throws -> Value {
         let url = try await eventually("the server to listen") {
             guard process.isRunning else { throw ServerHasEnded(errors: process.errors) }
-            return process.errors.split(separator: "\n").lazy.filter { $0.hasSuffix("listening") }
+            return process.errors.split(separator: "\n").lazy.filter { $0.contains(" msg=listening ") }
                 .compactMap { $0.firstMatch(of: /page=(https?:\S+)/)?.output.1 }.first.map(String.init)
         }
         var configuration = HTTPClient.Configuration()

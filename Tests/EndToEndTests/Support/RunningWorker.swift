@@ -40,7 +40,7 @@ struct RunningWorker: Sendable {
     func url() async throws -> String {
         try await eventually("the worker to listen") {
             guard process.isRunning else { throw RunningServer.ServerHasEnded(errors: process.errors) }
-            return process.errors.split(separator: "\n").lazy.filter { $0.hasSuffix("listening") }
+            return process.errors.split(separator: "\n").lazy.filter { $0.contains(" msg=listening ") }
                 .compactMap { $0.firstMatch(of: /health=(http:\S+)/)?.output.1 }.first.map(String.init)
         }
     }

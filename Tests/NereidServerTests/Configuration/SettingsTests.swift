@@ -58,8 +58,10 @@ struct SettingsTests {
     func everySetting(layer: Int) throws {
         let values: [Setting: String] = [
             .host: "0.0.0.0", .port: "0", .hosts: "Reef.example, *.Lab.example,10.0.0.7",
-            .models: "a.onnx, reef=b.onnx", .defaultModel: "reef", .device: "cuda:1",
+            .models: "a.onnx, reef=b.onnx", .defaultModel: "reef",
+            .require: "reef, sea floor", .device: "cuda:1",
             .instances: "2", .threads: "3", .onnxRuntime: "/opt/ort", .cache: "/graphs", .decodeThreads: "5",
+            .decodeMemory: "6GiB", .maxMaskPixels: "7000",
             .applyOrientation: "no",
             .maxPictureBytes: "1MiB", .maxPictureSide: "1000", .maxPicturePixels: "2000", .decodeTimeout: "0.5",
             .maxRequestBytes: "2MiB", .maxUploadMemory: "3MiB", .maxConnections: "7",
@@ -86,6 +88,7 @@ struct SettingsTests {
         }
         let server = try ServerConfiguration(layers)
         #expect((server.host, server.port, server.defaultModel) == ("0.0.0.0", 0, "reef"))
+        #expect(server.requiredModels == ["reef", "sea floor"])
         #expect(!server.appliesOrientation)
         #expect(
             server.pictures
@@ -110,6 +113,7 @@ struct SettingsTests {
         #expect(engine.models == ["a.onnx", "reef=b.onnx"])
         #expect(engine.session == SessionOptions(device: .cuda(1), instances: 2, threads: 3))
         #expect((engine.onnxRuntime, engine.cache, engine.decodeThreads) == ("/opt/ort", "/graphs", 5))
+        #expect((engine.decodeMemory, server.maxMaskPixels) == (6 << 30, 7000))
         #expect(engine.logLevel == .debug)
     }
 
@@ -162,6 +166,7 @@ struct SettingsTests {
         (.idleTimeout, "1e9", "a number of seconds above 0 and up to 86400"),
         (.shutdownDelay, "-1", "a number of seconds from 0 to 86400"),
         (.corsOrigin, "lab", "* or an origin such as https://lab.example.org"),
+        (.require, "a/b", "names of models, separated by commas"),
         (.device, "tpu", "auto, cpu or cuda:N"),
         (.instances, "0", "a whole number from 1 to 256"),
         (.logLevel, "loud", "one of trace, debug, info, notice, warning, error, critical"),
@@ -239,9 +244,18 @@ struct SettingsTests {
         #expect(
             throws: SettingsError.unreadable(
                 path: "/nowhere.yaml",
-                reason: "it is not there, or not UTF-8 text of at most 1 MiB"
+                reason: "it is not there, or not UTF-8 or UTF-16 text of at most 1 MiB"
             )
         ) { try SettingsLayers(file: "/nowhere.yaml") }
+    }
+
+    @Test("in a file may be saved in UTF-8 or UTF-16, with a byte order mark or without")
+    func encodings() throws {
+        let folder = try TemporaryFolder()
+        for bytes in "port: 4711\n".encodings {
+            let path = try folder.write(bytes: bytes, to: "nereid.yaml")
+            #expect(try SettingsLayers(file: path).integer(.port, in: 0...65_535) == 4711)
+        }
     }
 
     @Test("all have a meaning, a flag and a variable", arguments: Setting.allCases)

@@ -34,12 +34,16 @@ struct TestServer {
     ///
     /// - Parameters:
     ///   - models: `NAME=FIXTURE`, in the order in which they are listed.
+    ///   - folders: folders of models, which are watched.
+    ///   - logger: takes the server's log.
     ///   - ports: is told the port when it is run and listens.
     init(
         _ models: [String] = ["blocks=blocks-v8"],
         queue: (any JobQueue)? = nil,
         jobs: (any BulkJobStore)? = nil,
+        folders: [String] = [],
         isLoaded: Bool = true,
+        logger: Logger = Self.logger,
         ports: AsyncStream<Int>.Continuation? = nil,
         _ configure: (inout ServerConfiguration) -> Void = { _ in },
         certificates: CertificateKeeper? = nil,
@@ -52,7 +56,7 @@ struct TestServer {
             locations: models.map { model in
                 let parts = model.split(separator: "=").map(String.init)
                 return ModelLocation(name: parts[0], path: Self.path(of: parts[1]))
-            },
+            } + folders.map { ModelLocation(path: $0) },
             logger: Self.logger,
             load: Self.load
         )
@@ -66,7 +70,7 @@ struct TestServer {
             withoutJobsReason: "they are off (setting jobs)",
             imaging: Self.imaging,
             certificates: certificates,
-            logger: Self.logger
+            logger: logger
         ) { port in
             ports?.yield(port)
             onListening(port)
@@ -78,13 +82,13 @@ struct TestServer {
         try await server.application.test(.live, body)
     }
 
-    private static func path(of fixture: String) -> String {
+    static func path(of fixture: String) -> String {
         // This file is Tests/NereidServerTests/Support/TestServer.swift of the repository.
         let tests = (0..<3).reduce(URL(fileURLWithPath: #filePath)) { url, _ in url.deletingLastPathComponent() }
         return tests.appendingPathComponent("Fixtures/\(fixture).onnx").path
     }
 
-    @Sendable private static func load(_ found: FoundModel) async throws -> ServedModel {
+    @Sendable static func load(_ found: FoundModel) async throws -> ServedModel {
         var configuration = VisionModelConfiguration()
         configuration.inputSize = PixelSize(width: 160, height: 160)
         configuration.session = SessionOptions(device: .cpu, instances: 1, threads: 1)

@@ -119,6 +119,22 @@ struct WebhookSenderTests {
         }
     }
 
+    @Test("go on with the trace of the order, each with an id of its own")
+    func trace() async throws {
+        try await WebhookReceiver.with(answer: { _ in Response(status: .ok) }) { receiver in
+            let name = HTTPField.Name("traceparent")!
+            var notice = notice("http://127.0.0.1:\(receiver.port)/")
+            #expect(await Self.delivery().send(notice) == .delivered)
+            notice.trace = TraceParent("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+            for _ in 0..<2 { #expect(await Self.delivery().send(notice) == .delivered) }
+            let values = receiver.messages.map { $0.headers[name] }
+            #expect(values[0] == nil)
+            let sent = try values.dropFirst().map { try #require($0.flatMap(TraceParent.init)) }
+            #expect(sent.allSatisfy { $0.traceID == "0af7651916cd43dd8448eb211c80319c" })
+            #expect(Set(sent + [try #require(notice.trace)]).count == 3)
+        }
+    }
+
     private func notice(_ url: String) -> BulkNotice {
         let job = BulkJob(id: "job-1", model: "reef", created: StubJobStore.created, pictures: 1)
         return BulkNotice(job: job, url: url, attempts: 0)
@@ -145,7 +161,7 @@ struct WebhookSenderTests {
         // Nobody listens at a port that was let go.
         let port = try await WebhookReceiver.with(answer: { _ in Response(status: .ok) }) { $0.port }
         let gone = await Self.delivery().send(notice("http://127.0.0.1:\(port)/"))
-        #expect(gone == .failed(reason: "it can't be reached"))
+        #expect(gone == .failed(reason: "the connection was refused"))
     }
 
     @Test("are asked at the address that was looked at, the next one if it can't be reached")

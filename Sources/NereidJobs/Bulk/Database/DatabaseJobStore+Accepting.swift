@@ -20,6 +20,12 @@ extension DatabaseJobStore {
             try checkSpace(for: order, in: database)
             let id = BulkID.make(at: now)
             let number = try Self.insert(order, as: id, digest, at: now, in: database)
+            if let trace = order.trace {
+                try database.execute(
+                    sql: "UPDATE job SET trace = ? WHERE number = ?",
+                    arguments: [trace.description, number]
+                )
+            }
             if order.pictures.isEmpty { try Self.finishIfDone(id, at: now, limits, in: database) }
             guard let job = try BulkJob.find(id, at: 0, in: database) else { throw BulkError.notFound(id: id) }
             return Acceptance(job: job, number: number)

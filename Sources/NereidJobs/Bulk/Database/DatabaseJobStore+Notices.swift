@@ -24,7 +24,13 @@ extension DatabaseJobStore {
                 sql: "UPDATE job SET noticeDue = ?, noticeAttempts = noticeAttempts + 1 WHERE number = ?",
                 arguments: [until, row["number"] as Int64]
             )
-            return BulkNotice(job: BulkJob(row), url: row["webhook"], attempts: row["noticeAttempts"])
+            let trace: String? = row["trace"]
+            return BulkNotice(
+                job: BulkJob(row),
+                url: row["webhook"],
+                attempts: row["noticeAttempts"],
+                trace: trace.flatMap(TraceParent.init)
+            )
         }
     }
 

@@ -16,6 +16,9 @@ enum JobSchema {
         migrator.registerMigration("2: documents") { database in
             try database.execute(sql: "ALTER TABLE result ADD COLUMN isDocument INTEGER NOT NULL DEFAULT 0")
         }
+        migrator.registerMigration("3: trace") { database in
+            try database.execute(sql: "ALTER TABLE job ADD COLUMN trace TEXT")
+        }
         return migrator
     }
 

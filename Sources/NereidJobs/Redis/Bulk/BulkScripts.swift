@@ -56,11 +56,13 @@ enum BulkScripts {
     ///
     /// Keys: the stream, its count of bytes, the record, all jobs, the models, the order. Arguments: the most bytes
     /// of all jobs, the bytes of this one, its id, the model, the prefix, when, how long it is kept when it is finished and
-    /// until then in milliseconds, the options, the order's fingerprint or nothing when it has no key, the webhook or nothing, then the bytes of each picture.
+    /// until then in milliseconds, the options, the order's fingerprint or nothing when it has no key, the webhook or nothing, the
+    /// trace or nothing, then the bytes of each picture.
     private static let accept =
         held + """
             local id, model, prefix, life, patience = ARGV[3], ARGV[4], ARGV[5], ARGV[7], ARGV[8]
-            local first = 12
+            local first = 13
+            local trace = ARGV[12] ~= '' and {'traceparent', ARGV[12]} or {}
             if redis.call('EXISTS', KEYS[3]) == 1 then return {'accepted', ''} end
             if ARGV[10] ~= '' then
               local known = redis.call('GET', KEYS[6])
@@ -81,12 +83,13 @@ enum BulkScripts {
             for i = first, #ARGV do
               local index = i - first
               to = redis.call('XADD', KEYS[1], '*', 'job', id .. ':' .. index, 'options', ARGV[9], 'bytes', ARGV[i],
-                'record', KEYS[3], 'picture_key', picture(index))
+                'record', KEYS[3], 'picture_key', picture(index), unpack(trace))
               from = from or to
             end
             redis.call('INCRBY', KEYS[2], ARGV[2])
             redis.call('HSET', KEYS[3], 'model', model, 'prefix', prefix, 'created', ARGV[6], 'pictures', #ARGV - first + 1,
               'done', 0, 'failed', 0, 'sequence', 0, 'life_ms', life, 'waiting_ms', patience, 'from', from, 'to', to)
+            if trace[1] then redis.call('HSET', KEYS[3], unpack(trace)) end
             if ARGV[11] ~= '' then
               redis.call('HSET', KEYS[3], 'webhook', ARGV[11], 'webhook_state', 'waiting', 'attempts', 0)
             end
@@ -241,6 +244,7 @@ enum BulkScripts {
                 .text(keys.prefix), .integer(acceptance.created), .integer(acceptance.limits.life.milliseconds),
                 .integer(acceptance.patience.milliseconds), .text(OptionsMessage(order.options).json),
                 .text(acceptance.fingerprint), .text(order.webhook ?? ""),
+                .text(order.trace?.description ?? ""),
             ] + order.pictures.map { .integer($0.bytes.readableBytes) }
         )
     }

@@ -155,7 +155,12 @@ public final class RedisJobStore: BulkJobStore {
         let id = String(record.dropFirst(keys.record("").count))
         let values = Dictionary(fields: parts[1].elements ?? [])
         guard let job = BulkJob(id: id, parts[1]), let url = values["webhook"]?.text else { return nil }
-        return BulkNotice(job: job, url: url, attempts: values["attempts"]?.integer ?? 0)
+        return BulkNotice(
+            job: job,
+            url: url,
+            attempts: values["attempts"]?.integer ?? 0,
+            trace: values["traceparent"]?.text.flatMap(TraceParent.init)
+        )
     }
 
     /// Says what became of telling a webhook; see ``BulkJobStore/settleNotice(of:as:retry:)``.

@@ -12,6 +12,8 @@ struct JobEntry: Sendable, Hashable {
     var job: String
     /// The id of the request that it belongs to, for logs.
     var request: String
+    /// The trace that the request belongs to, for logs.
+    var trace: TraceParent?
     var options: PredictionOptions
     /// How long the requester waits, counted from when the entry was added; `nil` for as long as it takes.
     var timeout: Duration?
@@ -46,6 +48,7 @@ struct JobEntry: Sendable, Hashable {
             ("job", .text(job)), ("request", .text(request)), ("options", .text(OptionsMessage(options).json)),
             ("bytes", .integer(bytes)),
         ]
+        if let trace { fields.append(("traceparent", .text(trace.description))) }
         if let timeout { fields.append(("timeout_ms", .integer(timeout.milliseconds))) }
         if let reply { fields.append(("reply", .text(reply))) }
         if let record { fields.append(("record", .text(record))) }
@@ -73,6 +76,8 @@ extension JobEntry {
         guard let job = values["job"]?.text, !job.isEmpty else { throw MalformedEntry(field: "job") }
         self.job = job
         request = values["request"]?.text ?? job
+        // For logs only: a job is not refused for a trace that can't be read.
+        trace = values["traceparent"]?.text.flatMap(TraceParent.init)
         reply = values["reply"]?.text
         record = values["record"]?.text
         if let text = values["options"] {

@@ -129,7 +129,8 @@ public final class RedisQueue: JobQueue, Service {
             let bounds = AnswerBounds(pictures: decoding, options: job.options)
             var answer = try await AnswerMessage.read(json, from: model, within: bounds)
             if job.keepsPicture {
-                let picture = try await picture(of: job)
+                let picture = try await value(before: job.deadline) { try await self.picture(of: job) }
+                guard let picture else { throw JobError.deadlinePassed(model: model, hadBegun: true) }
                 guard picture.size == answer.size else {
                     let reason = "it is of a picture of \(answer.size), but the picture has \(picture.size)"
                     throw JobError.unusableAnswer(model: model, reason: reason)
@@ -219,9 +220,13 @@ public final class RedisQueue: JobQueue, Service {
             case .remote(let model): model.ignoresOrientation
             }
         let (bytes, limits, turns) = (job.picture, decoding, appliesOrientation && !ignoresOrientation)
-        return try await imaging.run {
-            try Picture(decoding: bytes, limits: limits, appliesOrientation: turns)
-        }
+        return try await imaging.decode(
+            bytes,
+            limits: limits,
+            appliesOrientation: turns,
+            isDrawnOn: true,
+            for: job.model.name
+        )
     }
 }
 
@@ -231,6 +236,7 @@ extension JobEntry {
         self.init(
             job: ticket,
             request: job.id,
+            trace: job.trace,
             options: job.options,
             timeout: min(timeout, .seconds(24 * 3600)),
             reply: reply,

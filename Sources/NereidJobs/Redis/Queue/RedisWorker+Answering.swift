@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Nereid: a vision model server.
 
+import Logging
 import NIOCore
 import NereidModels
 
@@ -19,7 +20,21 @@ extension RedisWorker {
         // Who is stopped in the middle has no answers; other workers will.
         guard !Task.isCancelled else { return }
         for (ready, answer) in zip(ready, answers) {
+            log(answer, to: ready.entry, of: model.name)
             await store(answer.map { $0.waited(ready.waited) }, to: ready.delivery, entry: ready.entry)
+        }
+    }
+
+    /// One line for each job, as detailed as one asks for: the gateway has one for the request.
+    private func log(_ answer: Result<JobAnswer, any Error>, to entry: JobEntry, of model: String) {
+        var metadata = entry.logged.merging(["model": "\(model)"]) { $1 }
+        switch answer {
+        case .success(let answer):
+            metadata["detections"] = "\(answer.detections.count)"
+            logger.debug("job answered", metadata: metadata)
+        case .failure(let error):
+            metadata["error"] = "\(error)"
+            logger.info("job failed", metadata: metadata)
         }
     }
 
@@ -60,7 +75,8 @@ extension RedisWorker {
                     picture: picture,
                     options: entry.options,
                     deadline: .now + (left ?? settings.bulkPatience),
-                    lane: delivery.stream.lane
+                    lane: delivery.stream.lane,
+                    trace: entry.trace
                 )
                 ready.append(ReadyJob(delivery: delivery, entry: entry, job: work, waited: particulars.waited))
             } else {
@@ -96,16 +112,19 @@ extension RedisWorker {
             entry,
             id: delivery.id,
             in: delivery.stream,
-            answer: stored(answer),
+            answer: await stored(answer, model: delivery.stream.model),
             keptFor: settings.answerLife,
             keys: keys
         )
         await insist(on: command, for: delivery)
     }
 
-    private func stored(_ answer: Result<JobAnswer, any Error>) -> StoredAnswer {
+    private func stored(_ answer: Result<JobAnswer, any Error>, model: String) async -> StoredAnswer {
         do {
             switch answer {
+            case .success(let answer) where answer.isLong:
+                let json = try await worker.imaging.run(for: model) { _ in try AnswerMessage(answer).json() }
+                return StoredAnswer(json: json, isError: false)
             case .success(let answer):
                 return StoredAnswer(json: try AnswerMessage(answer).json(), isError: false)
             case .failure(let error):
@@ -124,17 +143,16 @@ extension RedisWorker {
         let entry = (try? job.entry.get()) ?? JobEntry(unreadable: job)
         logger.error(
             "a job is given up",
-            metadata: [
-                "model": "\(job.stream.model)", "entry": "\(job.id)", "request": "\(entry.request)",
-                "error": "\(error)",
-            ]
+            metadata: entry.logged.merging(
+                ["model": "\(job.stream.model)", "entry": "\(job.id)", "error": "\(error)"]
+            ) { $1 }
         )
         let command = QueueScripts.bury(
             entry,
             id: job.id,
             in: job.stream,
             reason: error.description,
-            answer: stored(.failure(error)),
+            answer: await stored(.failure(error), model: job.stream.model),
             keptFor: settings.answerLife,
             lettersKeptFor: settings.deadLife,
             keys: keys
@@ -177,5 +195,14 @@ extension JobEntry {
             bytes: values["bytes"]?.integer ?? 0,
             picture: values["picture_key"]?.text.map { .key($0) } ?? .inline(ByteBuffer())
         )
+    }
+}
+
+extension JobEntry {
+    /// What a log line says of the request that it belongs to.
+    var logged: Logger.Metadata {
+        var metadata: Logger.Metadata = ["request": "\(request)"]
+        if let trace { metadata["trace_id"] = "\(trace.traceID)" }
+        return metadata
     }
 }

@@ -44,6 +44,16 @@ struct NoticeTests {
         #expect(try await store.dueNotice(lease: .seconds(60)) == nil)
     }
 
+    @Test("carry the trace of the order")
+    func trace() async throws {
+        let store = try await fixture.open()
+        var order = BulkOrder.small(1, webhook: "https://example.org/x")
+        order.trace = TraceParent(TraceParentTests.valid)
+        _ = try await store.accept(order)
+        try await store.answer([0], of: try await store.lastNumber())
+        #expect(try await store.dueNotice(lease: .seconds(60))?.trace == order.trace)
+    }
+
     @Test("come in the order in which they fell due, each to one asker")
     func order() async throws {
         let store = try await fixture.open()

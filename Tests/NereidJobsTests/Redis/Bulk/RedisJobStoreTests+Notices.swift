@@ -17,6 +17,7 @@ extension RedisJobStoreTests {
         defer { for store in stores { store.shutDown() } }
         var order = try Self.order(1)
         order.webhook = "https://reef.example/done"
+        order.trace = TraceParent(TraceParentTests.valid)
         let accepted = try await stores[0].accept(order).job
         let job = accepted
         #expect(job.webhook == .waiting)
@@ -26,6 +27,7 @@ extension RedisJobStoreTests {
         }
         let notice = try #require(try await stores[1].dueNotice(lease: .seconds(1)))
         #expect(notice.url == "https://reef.example/done" && notice.attempts == 0)
+        #expect(notice.trace == order.trace)
         #expect(notice.job == (try await stores[0].job(job.id)))
         #expect(try await stores[0].dueNotice(lease: .seconds(9)) == nil)
         // Who took it says nothing: it is due again.
