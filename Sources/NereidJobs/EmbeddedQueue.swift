@@ -12,6 +12,8 @@ public final class EmbeddedQueue: JobQueue {
     private let worker: Worker
     private let limits: QueueLimits
     private let lines = Mutex<[String: WaitingLine<Ticket>]>([:])
+    /// How fast each model's jobs are done. Models are configured, so that there are few.
+    private let rates = Mutex<[String: CompletionRate]>([:])
     private let lastNumber = Atomic<UInt64>(0)
 
     /// Makes a queue.
@@ -27,6 +29,12 @@ public final class EmbeddedQueue: JobQueue {
     /// How a model's jobs stand at this moment.
     public func load(of model: String) -> QueueLoad {
         lines.withLock { $0[model]?.load ?? .idle }
+    }
+
+    /// The time until half of what waits for a model is done; see ``JobQueue/timeUntilRoom(for:)``.
+    public func timeUntilRoom(for model: String) -> Duration? {
+        let waiting = load(of: model).waiting
+        return rates.withLock { $0[model]?.time(for: (waiting + 1) / 2, at: .now) }
     }
 
     /// Puts a job in the line of its model and waits for its answer; see ``JobQueue/submit(_:)``.
@@ -64,6 +72,7 @@ public final class EmbeddedQueue: JobQueue {
         }
         switch admission {
         case .begins:
+            rates.withLock { $0[name, default: CompletionRate()].begins(at: .now) }
             Task { await serve(name, beginningWith: ticket) }
         case .waits:
             break
@@ -94,7 +103,12 @@ public final class EmbeddedQueue: JobQueue {
             tickets = lines.withLock { lines in
                 for ticket in tickets { lines[name]?.finish(ticket.number) }
                 let next = lines[name]?.take { $0.model.vision.maxBatch } ?? []
-                if lines[name]?.isIdle ?? false { lines[name] = nil }
+                let isIdle = lines[name]?.isIdle ?? false
+                if isIdle { lines[name] = nil }
+                rates.withLock { rates in
+                    rates[name]?.completed(tickets.count, at: .now)
+                    if isIdle { rates[name]?.pauses() }
+                }
                 return next
             }
         }

@@ -9,6 +9,7 @@ import NereidServer
 struct SettingFlags: ParsableArguments {
     @Option(help: .setting(.host)) var host: String?
     @Option(help: .setting(.port)) var port: String?
+    @Option(help: .setting(.hosts)) var hosts: String?
     @Option(help: .setting(.defaultModel)) var defaultModel: String?
     @Option(help: .setting(.require)) var require: [String] = []
     @Option(help: .setting(.device)) var device: String?
@@ -49,7 +50,7 @@ struct SettingFlags: ParsableArguments {
     /// What the command line says.
     var given: [Setting: String] {
         let all: [Setting: String?] = [
-            .host: host, .port: port, .defaultModel: defaultModel,
+            .host: host, .port: port, .hosts: hosts, .defaultModel: defaultModel,
             .require: require.isEmpty ? nil : require.joined(separator: ","), .device: device, .instances: instances,
             .threads: threads, .onnxRuntime: onnxruntime, .cache: cache, .decodeThreads: decodeThreads,
             .decodeMemory: decodeMemory, .maxMaskPixels: maxMaskPixels,

@@ -27,8 +27,10 @@ public struct ServerConfiguration: Sendable {
     public var maxRequestBytes = 256 << 20
     /// The most memory that uploads may hold together, in bytes. Default: 1 GiB.
     public var maxUploadMemory = 1 << 30
-    /// The most connections at one time; further ones wait to be accepted.
+    /// The most connections with a request at one time. A few more are taken that are only told of the server's health.
     public var maxConnections = 1024
+    /// The hosts that requests may be for; none: every one, but on a listener for this machine alone its own names only.
+    var hosts = HostRules()
     /// Where jobs wait, shared with other machines; `nil`: within this process.
     public var queueAddress: RedisAddress?
     /// Whether this process runs models. A gateway does not.
@@ -79,6 +81,7 @@ public struct ServerConfiguration: Sendable {
         maxRequestBytes = try layers.bytes(.maxRequestBytes) ?? maxRequestBytes
         maxUploadMemory = try layers.bytes(.maxUploadMemory) ?? maxUploadMemory
         maxConnections = try layers.integer(.maxConnections, in: 1...1_000_000) ?? maxConnections
+        hosts.patterns = try layers.hostPatterns(.hosts) ?? []
         queueAddress = try layers.address(.queue)
         runsModels = try layers.boolean(.workers) ?? true
         legacyLists = try layers.legacyLists(.legacyQueue)

@@ -8,6 +8,7 @@
 public enum Setting: String, Sendable, CaseIterable {
     case host
     case port
+    case hosts
     case models
     case defaultModel = "default_model"
     case require
@@ -53,6 +54,9 @@ public enum Setting: String, Sendable, CaseIterable {
         switch self {
         case .host: "address to listen on; 0.0.0.0 lets other machines in (127.0.0.1)"
         case .port: "port to listen on; 0 takes a free one (8080; also SERVER_PORT)"
+        case .hosts:
+            "hosts that requests may be for, separated by commas: a name, *.NAME, an address, or * for all (all; on a "
+                + "loopback address: this machine's own)"
         case .models: "models to serve, separated by commas: PATH or NAME=PATH (demo, the bundled one)"
         case .defaultModel: "model that answers requests which name none (the first)"
         case .require:
@@ -73,7 +77,7 @@ public enum Setting: String, Sendable, CaseIterable {
         case .maxMaskPixels: "most pixels of the masks of one picture, counted by their boxes (1000000000)"
         case .maxRequestBytes: "largest request body, which may hold several pictures (256MiB)"
         case .maxUploadMemory: "most memory that uploads may hold at one time (1GiB)"
-        case .maxConnections: "most connections at one time; further ones wait (1024)"
+        case .maxConnections: "most connections at one time; beyond, only health is answered (1024)"
         case .queue:
             "where jobs wait: redis://HOST:6379/0 or rediss://…, shared with other machines (within this process)"
         case .workers: "run models in this process too, when there is a queue; --no-workers makes a gateway (true)"
@@ -92,7 +96,7 @@ public enum Setting: String, Sendable, CaseIterable {
         case .webhookSecret:
             "what messages to webhooks are signed with; in the environment or the file (none, no webhooks)"
         case .requestTimeout: "longest time for a request, in seconds (30)"
-        case .idleTimeout: "a connection with nothing to do is closed after this many seconds (60)"
+        case .idleTimeout: "a connection that waits for its client is closed after this many seconds (60)"
         case .shutdownDelay: "connections are taken for this many seconds more after the signal to stop (1)"
         case .shutdownTimeout: "requests still running this many seconds after the signal to stop are cut off (60)"
         case .corsOrigin: "origin whose pages may ask from a browser: * or https://HOST (none)"

@@ -2,6 +2,7 @@
 // Nereid: a vision model server.
 
 import Hummingbird
+import NIOHTTP2
 import NereidImaging
 import NereidInference
 import NereidJobs
@@ -43,6 +44,17 @@ extension Problem {
                 status: .init(code: 499, reasonPhrase: "Client Closed Request"),
                 code: .clientGone,
                 detail: "the client closed the connection before the answer was there"
+            )
+        case let error as NIOHTTP2Errors.StreamClosed where error.errorCode == .cancel || error.errorCode == .noError:
+            self.init(CancellationError())
+        case let error as any NIOHTTP2Error:
+            self.init(
+                status: .badRequest,
+                code: .malformedUpload,
+                detail: error is NIOHTTP2Errors.ContentLengthViolated
+                    ? "the request's body is not as long as its Content-Length says; send both anew"
+                    : "the request broke the rules of HTTP/2: \(error)",
+                closesConnection: true
             )
         case let error as HTTPError where error.status == .notFound:
             self.init(
