@@ -62,6 +62,7 @@ struct WorkerCommand: AsyncParsableCommand {
             healthOf: WorkerDirectory(models, worker: worker),
             configuration: plan.server,
             load: { worker.load(of: $0) },
+            imaging: runtime.imaging,
             certificates: certificates,
             logger: runtime.logger
         ) { port in

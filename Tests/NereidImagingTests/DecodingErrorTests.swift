@@ -11,11 +11,17 @@ struct DecodingErrorTests {
     @Test(
         "bytes that are no picture",
         arguments: [
-            "", "B", "hello, world", "GIF88a", "RIFF....", "\u{1}\u{2}\u{3}",
+            "B", "hello, world", "GIF88a", "RIFF....", "\u{1}\u{2}\u{3}",
         ]
     )
     func notAPicture(text: String) {
         #expect(errorOfDecoding(text.utf8) == .notAPicture)
+    }
+
+    @Test("no bytes at all")
+    func emptyFile() {
+        #expect(errorOfDecoding([]) == .emptyFile)
+        #expect(ImagingError.emptyFile.description.contains("the file is empty"))
     }
 
     @Test(
@@ -153,6 +159,9 @@ struct DecodingErrorTests {
             ),
             (.destinationTooSmall(bytes: 1, needed: 2), "byteCount(for:)"), (.encodingFailed(reason: "x"), "x"),
             (.textFailed(reason: "x"), "font"), (.poolIsShutDown, "stopped"),
+            (.cancelled, "not needed"), (.deadlinePassed, "before its deadline"),
+            (.tooLarge(.memory, value: 2, limit: 1), "raise decode_memory"),
+            (.tooLarge(.pixelsAtOnce, value: 2, limit: 1), "raise max_picture_pixels"),
         ]
         for (error, part) in errors {
             #expect(error.description.contains(part))

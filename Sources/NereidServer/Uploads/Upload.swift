@@ -16,7 +16,7 @@ struct Upload: Sendable {
     }
 
     var files: [File] = []
-    var fields: [String: String] = [:]
+    var fields = ParameterValues()
     /// Held as long as the pictures are.
     let memory: UploadMemory.Share
 }
@@ -144,7 +144,7 @@ private struct FormCollector {
     private let limits: UploadLimits
     private var part: Part?
     private(set) var files: [Upload.File] = []
-    private(set) var fields: [String: String] = [:]
+    private(set) var fields = ParameterValues()
 
     init(limits: UploadLimits) {
         self.limits = limits
@@ -171,11 +171,12 @@ private struct FormCollector {
             text.writeImmutableBuffer(piece)
             part = .field(name: name, text)
         case (.partEnd, .file(let name, let bytes)):
-            // A form's file field that nothing was chosen for comes as an empty part.
-            if bytes.bytes.readableBytes > 0 { files.append(.init(name: name, bytes: bytes.bytes)) }
+            // Browsers send a file field that nothing was chosen for as an empty part with an empty name (HTML Standard,
+            // section 4.10.22.4). Every other empty file was meant to be sent: it is answered, with an error.
+            if bytes.bytes.readableBytes > 0 || name != "" { files.append(.init(name: name, bytes: bytes.bytes)) }
             part = nil
         case (.partEnd, .field(let name, let text)):
-            fields[name] = String(buffer: text)
+            fields.add(String(buffer: text), to: name)
             part = nil
         case (_, nil):
             break
