@@ -25,6 +25,8 @@ public enum VisionError: Error, Sendable, Equatable, CustomStringConvertible {
     case missingStage(model: String, stage: String)
     /// A run's outputs do not have the shape that the head was recognised by.
     case unexpectedOutput(model: String, reason: String)
+    /// The masks of one picture have more pixels together than may be computed.
+    case masksTooLarge(model: String, objects: Int, pixels: Int, limit: Int)
     /// A run's outputs hold a value that no answer may be made of.
     case implausibleOutput(model: String, head: String, reason: String)
     /// A class filter names a class that the model does not have.
@@ -83,6 +85,12 @@ public enum VisionError: Error, Sendable, Equatable, CustomStringConvertible {
             """
         case .unexpectedOutput(let model, let reason):
             "model ‘\(model)’ gave an output of another shape than when it was loaded: \(reason)"
+        case .masksTooLarge(let model, let objects, let pixels, let limit):
+            """
+            model ‘\(model)’ found \(objects) objects whose masks have \(pixels) pixels together, but at most \(limit) are \
+            computed for one picture (setting max_mask_pixels). Ask for fewer (max_detections) or surer ones (confidence), \
+            or send a smaller picture
+            """
         case .implausibleOutput(let model, let head, let reason):
             """
             model ‘\(model)’ gave \(reason), so this picture gets no answer. Its outputs may be read wrongly (head: \(head)): \

@@ -11,17 +11,41 @@ extension VisionModel {
         var classifications: [Classification] = []
     }
 
-    /// Reads one picture of a batch, in its own coordinates.
-    func read(
-        _ outputs: [Tensor],
+    /// Which picture of a batch is read, how it was fitted, and what is asked of it.
+    struct Place: Sendable {
+        let index: Int
+        let letterbox: Letterbox
+        let options: PredictionOptions
+    }
+
+    /// The candidates of one picture of a batch, in pixels of the model's input.
+    func candidates(
+        in outputs: [Tensor],
         at index: Int,
         _ letterbox: Letterbox,
         _ options: PredictionOptions
+    ) throws -> [Candidate] {
+        do {
+            return task == .classify
+                ? try classCandidates(in: outputs, at: index, letterbox, options)
+                : try boxCandidates(in: outputs, at: index, letterbox, options)
+        } catch let misfit as HeadMisfit {
+            throw error(misfit)
+        }
+    }
+
+    /// Reads one picture of a batch, in its own coordinates.
+    func read(
+        _ outputs: [Tensor],
+        _ place: Place,
+        _ candidates: [Candidate],
+        _ limit: WorkLimit,
+        _ maskPixels: Int
     ) throws -> Reading {
         do {
             return task == .classify
-                ? Reading(classifications: try classifications(in: outputs, at: index, letterbox, options))
-                : Reading(detections: try detections(in: outputs, at: index, letterbox, options))
+                ? Reading(classifications: classifications(candidates, place.options))
+                : Reading(detections: try detections(candidates, in: outputs, place, limit, maskPixels))
         } catch let misfit as HeadMisfit {
             throw error(misfit)
         }
@@ -34,28 +58,31 @@ extension VisionModel {
             : .unexpectedOutput(model: name, reason: misfit.reason)
     }
 
-    private func classifications(
+    private func classCandidates(
         in outputs: [Tensor],
         at index: Int,
         _ letterbox: Letterbox,
         _ options: PredictionOptions
-    ) throws -> [Classification] {
+    ) throws -> [Candidate] {
         // Unless a request says otherwise the best classes are given, however unsure: there is always a best one.
         let filter = CandidateFilter(confidence: options.confidence ?? -1, classes: options.classes)
         let candidates = try head.candidates(in: outputs, picture: index, input: letterbox.input, filter: filter)
-        return NonMaximumSuppression.sorted(try Plausibility(input: letterbox.input).checked(candidates))
+        return try Plausibility(input: letterbox.input).checked(candidates)
+    }
+
+    private func classifications(_ candidates: [Candidate], _ options: PredictionOptions) -> [Classification] {
+        NonMaximumSuppression.sorted(candidates)
             .prefix(options.topClasses ?? defaults.topClasses)
             .map { Classification(classID: $0.classID, label: labels[$0.classID], score: $0.score) }
     }
 
-    private func detections(
+    private func boxCandidates(
         in outputs: [Tensor],
         at index: Int,
         _ letterbox: Letterbox,
         _ options: PredictionOptions
-    ) throws -> [Detection] {
-        let plausibility = Plausibility(input: letterbox.input)
-        let candidates = try plausibility.checked(
+    ) throws -> [Candidate] {
+        try Plausibility(input: letterbox.input).checked(
             head.candidates(
                 in: outputs,
                 picture: index,
@@ -68,7 +95,18 @@ extension VisionModel {
                 )
             )
         )
-        let chosen = chosen(candidates, options)
+    }
+
+    private func detections(
+        _ candidates: [Candidate],
+        in outputs: [Tensor],
+        _ place: Place,
+        _ limit: WorkLimit,
+        _ maskPixels: Int
+    ) throws -> [Detection] {
+        let (index, letterbox) = (place.index, place.letterbox)
+        let plausibility = Plausibility(input: letterbox.input)
+        let chosen = try chosen(candidates, place.options, limit)
         try plausibility.requireNear(chosen)
         var detections = chosen.map { detection($0, letterbox) }
         if head.dropsEmptyBoxes { detections.removeAll { $0.box.width <= 0 || $0.box.height <= 0 } }
@@ -87,7 +125,8 @@ extension VisionModel {
                 detections[place].keypoints = letterbox.pictureKeypoints(numbers, valuesOfPoint: values)
             }
         case .masks(let count, let prototypes, let rule):
-            let masks = try masks(of: chosen, in: outputs, at: index, letterbox, count, prototypes, rule)
+            try checkMasks(of: chosen.map { letterbox.pictureBox($0.box) }, maskPixels)
+            let masks = try masks(of: chosen, in: outputs, at: index, letterbox, count, prototypes, rule, limit)
             for (place, mask) in masks.enumerated() { detections[place].mask = mask }
             if rule.dropsEmptyMasks { detections.removeAll { $0.mask?.isEmpty ?? true } }
         }
@@ -95,14 +134,33 @@ extension VisionModel {
     }
 
     /// The candidates that stay, best first.
-    private func chosen(_ candidates: [Candidate], _ options: PredictionOptions) -> [Candidate] {
+    private func chosen(
+        _ candidates: [Candidate],
+        _ options: PredictionOptions,
+        _ limit: WorkLimit
+    ) throws(ImagingError) -> [Candidate] {
         let most = options.maxDetections ?? defaults.maxDetections
         guard head.needsSuppression else { return Array(NonMaximumSuppression.sorted(candidates).prefix(most)) }
         let iou = options.iou ?? defaults.iou
         let classAgnostic = options.classAgnostic ?? defaults.classAgnostic
         return head.task == .obb
-            ? RotatedSuppression(iou: iou, classAgnostic: classAgnostic, maxDetections: most)(candidates)
-            : NonMaximumSuppression(iou: iou, classAgnostic: classAgnostic, maxDetections: most)(candidates)
+            ? try RotatedSuppression(iou: iou, classAgnostic: classAgnostic, maxDetections: most)(
+                candidates,
+                check: limit.check
+            )
+            : try NonMaximumSuppression(iou: iou, classAgnostic: classAgnostic, maxDetections: most)(
+                candidates,
+                check: limit.check
+            )
+    }
+
+    /// Holds the masks of one picture to the limit, before the first one is made.
+    ///
+    /// - Parameter boxes: in pixels of the picture, clipped to it.
+    func checkMasks(of boxes: [Box], _ limit: Int) throws(VisionError) {
+        let pixels = boxes.reduce(0.0) { $0 + Double(max($1.width, 0)) * Double(max($1.height, 0)) }
+        guard pixels > Double(limit) else { return }
+        throw .masksTooLarge(model: name, objects: boxes.count, pixels: Int(pixels), limit: limit)
     }
 
     /// A candidate with its box in the picture's own coordinates.
@@ -125,7 +183,8 @@ extension VisionModel {
         _ letterbox: Letterbox,
         _ count: Int,
         _ prototypes: Int,
-        _ rule: MaskRule
+        _ rule: MaskRule,
+        _ limit: WorkLimit
     ) throws -> [Mask] {
         guard outputs.indices.contains(prototypes), outputs[prototypes].shape.count == 4,
             outputs[prototypes].shape[1] == count, outputs[prototypes].shape[2...].allSatisfy({ $0 > 0 })
@@ -142,7 +201,7 @@ extension VisionModel {
                 throw HeadMisfit.value("a prototype of masks that is not a number")
             }
             return try candidates.map { candidate in
-                try Task.checkCancellation()
+                try limit.check()
                 let coefficients = try head.extras(
                     of: candidate,
                     in: outputs,
@@ -152,7 +211,7 @@ extension VisionModel {
                 guard coefficients.allSatisfy(\.isFinite) else {
                     throw HeadMisfit.value("a coefficient of a mask that is not a finite number")
                 }
-                return decoder.mask(coefficients, planes, box: candidate.box)
+                return try decoder.mask(coefficients, planes, box: candidate.box, limit: limit)
             }
         }
     }

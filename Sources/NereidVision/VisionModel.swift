@@ -200,10 +200,10 @@ public final class VisionModel: Sendable {
         await stages?.shutDown()
     }
 
-    /// The numbers of the classes that a request names, by label or by number.
+    /// The numbers of the classes that a request names, as ``Labels/classIDs(named:model:)`` reads them.
     ///
     /// - Throws: ``VisionError/unknownClass(model:name:classes:)``.
-    public func classIDs(named names: [String]) throws(VisionError) -> Set<Int> {
-        try labels.classIDs(named: names, model: name)
+    public func classIDs(named texts: [String]) throws(VisionError) -> Set<Int> {
+        try labels.classIDs(named: texts, model: name)
     }
 }

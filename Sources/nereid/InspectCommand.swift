@@ -62,7 +62,9 @@ extension Runtime {
     /// What the graph at a location says of itself.
     func graph(at location: ModelLocation, session: SessionOptions) async throws -> GraphDescription {
         let found = try ModelLocation.onlyModel(at: location)
-        let session = try await engine.makeSession(found.graphs(from: checkpoints).network, options: session)
+        let session = try await found.explaining(on: checkpoints) {
+            try await engine.makeSession(found.graphs(from: checkpoints).network, options: session)
+        }
         let graph = session.graph
         await session.shutDown()
         return graph

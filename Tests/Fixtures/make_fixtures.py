@@ -126,12 +126,12 @@ class Builder:
         """A tensor of the shape of `like` that holds one value."""
         return self("Expand", self.floats(value), self("Shape", like))
 
-    def write(self, name, output, kind, shape, metadata=None):
+    def write(self, name, output, kind, shape, metadata=None, called="output0"):
         graph = helper.make_graph(
-            self.nodes + [helper.make_node("Identity", [output], ["output0"], name="output0")],
+            self.nodes + [helper.make_node("Identity", [output], [called], name=called)],
             name,
             [self.input],
-            [helper.make_tensor_value_info("output0", kind, shape)],
+            [helper.make_tensor_value_info(called, kind, shape)],
             self.constants,
         )
         # The oldest ONNX Runtime that Nereid opens, 1.17, reads IR version 9 and operator set 20.
@@ -262,7 +262,7 @@ def yolox_decoded():
     columns = build(
         "Concat", build.floats(grid()), dense_scores(build, objectness_and_shares(build, scores), 4), axis=1
     )
-    build.write("blocks-yolox-decoded", rows(build, columns), TensorProto.FLOAT, [1, 525, 8], {"names": str(NAMES)})
+    build.write("blocks-yolox-decoded", rows(build, columns), TensorProto.FLOAT, [1, 525, 8], {}, called="output")
 
 
 def dense_v8(name, shape, transposed, scale=1, metadata=None):

@@ -37,6 +37,10 @@ struct VisionErrorTests {
         ),
         (.inputSize(model: "reef", asked: "1×1", takes: "more"), ["1×1", "it takes more", "Correct its settings"]),
         (.unexpectedOutput(model: "reef", reason: "rows of 7"), ["another shape", "rows of 7"]),
+        (
+            .masksTooLarge(model: "reef", objects: 12, pixels: 9, limit: 8),
+            ["12 objects", "9 pixels", "at most 8", "max_mask_pixels", "max_detections", "confidence"]
+        ),
         (.unknownClass(model: "reef", name: "cod", classes: ["urchin"]), ["no class ‘cod’", "Its classes: urchin"]),
     ]
 

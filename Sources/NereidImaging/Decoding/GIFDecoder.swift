@@ -11,10 +11,13 @@
 func decodeGIF(
     _ bytes: UnsafeRawBufferPointer,
     limits: DecodingLimits,
-    deadline: DecodingDeadline
+    deadline: DecodingDeadline,
+    gate: DecodingGate? = nil
 ) throws(ImagingError) -> DecodedPixels {
     let outline = try GIFOutline(bytes)
     try limits.check(outline.size)
+    try gate?.admit(DecodingNeed(outline.size, bytesPerPixel: 3, nanoseconds: 20, isTurned: false))
+    try deadline.check()
     let (size, frame) = (outline.size, outline.frame)
     var outcome = Result<Void, ImagingError>.success(())
     let pixels = [UInt8](unsafeUninitializedCapacity: size.pixelCount * 3) { pixels, count in

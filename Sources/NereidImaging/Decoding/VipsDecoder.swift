@@ -8,15 +8,17 @@ func decodeWithVips(
     _ bytes: UnsafeRawBufferPointer,
     as format: PictureFormat,
     limits: DecodingLimits,
-    deadline: DecodingDeadline
+    deadline: DecodingDeadline,
+    gate: DecodingGate? = nil
 ) throws(ImagingError) -> DecodedPixels {
     guard Vips.isStarted else { throw .unsupportedKind("\(format.displayName), because libvips could not start") }
     // libvips keeps buffers for each thread that it has seen.
     defer { vips_thread_shutdown() }
     vips_error_clear()
     let source = try open(bytes, as: format)
-    try limits.check(source.size)
+    try limits.check(source.size, isAtOnce: [.webp, .heif, .avif].contains(format))
     let samples = try VipsSamples(of: source.image, format: format)
+    try gate?.admit(samples.need(for: source.size, of: format, isInterlaced: format == .png && isInterlaced(bytes)))
     let width = source.size.width
     let count = source.size.pixelCount * 3
     var outcome = Result<Bool, ImagingError>.success(false)
@@ -36,7 +38,7 @@ func decodeWithVips(
     }
     try deadline.check()
     let orientation = OrientationEvidence(of: bytes, as: format).result
-    return DecodedPixels(size: source.size, pixels: pixels, orientation: orientation)
+    return DecodedPixels(size: source.size, pixels: pixels, orientation: orientation, taken: source.captureTime)
 }
 
 private func open(
@@ -58,6 +60,11 @@ private func open(
         throw Vips.takeError(for: format)
     }
     return VipsImageOwner(image)
+}
+
+/// Whether a PNG's rows come in seven passes, for which the whole picture is kept (PNG specification, 11.2.2).
+private func isInterlaced(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    bytes.count > 28 && bytes[28] != 0
 }
 
 /// How libvips holds the pixels of a picture, and how they become RGB.
@@ -92,6 +99,20 @@ private struct VipsSamples {
         default:
             throw .unsupportedKind("a \(format.displayName) whose colours are neither grey, RGB nor CMYK")
         }
+    }
+
+    /// What a picture takes; see ``DecodingNeed`` for the numbers.
+    func need(for size: PixelSize, of format: PictureFormat, isInterlaced: Bool) -> DecodingNeed {
+        let samples = bands * (isWide ? 2 : 1)
+        let (bytes, nanoseconds) =
+            switch format {
+            case .png: (isInterlaced ? 4 + samples : 4, 40)
+            case .tiff: (4 + 2 * samples, 40)
+            case .webp: (12, 72)
+            case .heif, .avif: (3 + 3 * samples, 72)
+            case .jpeg, .bmp, .gif: (3, 20)
+            }
+        return DecodingNeed(size, bytesPerPixel: bytes, nanoseconds: nanoseconds)
     }
 
     /// Converts a row of `count` pixels into `count * 3` bytes.

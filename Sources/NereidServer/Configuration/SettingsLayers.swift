@@ -162,6 +162,16 @@ extension SettingsLayers {
         }
     }
 
+    /// Hosts that requests may be for.
+    func hostPatterns(_ setting: Setting) throws(SettingsError) -> [HostRules.Pattern]? {
+        let words =
+            "hosts without a scheme or a port, separated by commas, such as nereid.example.org, *.lab.example.org"
+        return try read(setting, expected: words) { _ in
+            let patterns = (list(setting) ?? []).map { HostRules.Pattern($0) }
+            return patterns.contains(nil) ? nil : patterns.compactMap(\.self)
+        }
+    }
+
     /// Names of models.
     func modelNames(_ setting: Setting) throws(SettingsError) -> [String]? {
         try read(setting, expected: "names of models, separated by commas") { _ in

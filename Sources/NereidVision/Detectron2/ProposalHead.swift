@@ -70,9 +70,18 @@ struct ProposalHead: Head {
     }
 
     /// The places that the next stage looks at, best first.
-    func proposals(in outputs: [Tensor], picture index: Int, content: PixelSize) throws -> [Box] {
+    ///
+    /// - Parameter limit: when the work must stop.
+    func proposals(
+        in outputs: [Tensor],
+        picture index: Int,
+        content: PixelSize,
+        limit: WorkLimit = .unlimited
+    ) throws -> [Box] {
+        try limit.check()
         let filter = CandidateFilter(confidence: -.infinity)
-        return suppression(try candidates(in: outputs, picture: index, input: content, filter: filter)).map(\.box)
+        let candidates = try candidates(in: outputs, picture: index, input: content, filter: filter)
+        return try suppression(candidates, check: limit.check).map(\.box)
     }
 }
 

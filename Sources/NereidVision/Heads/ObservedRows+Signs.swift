@@ -84,11 +84,15 @@ extension ObservedRows {
                 reason: "classes are high all over a black picture where the fifth value is low: an objectness"
             )
         }
+        try requireIndependentClasses()
+    }
+
+    /// - Throws: ``HeadMisfit`` when another column is high in nearly all rows in which the fifth is.
+    func requireIndependentClasses() throws(HeadMisfit) {
         for run in Set(rows.map(\.run)) {
-            let firing = filter { $0.run == run && ($0.values[4...].max() ?? 0) > 0.5 }
-            if firing.rows.count >= 3, firing.share({ $0.values[4] > 0.5 && ($0.values[5...].max() ?? 0) > 0.5 }) >= 0.8
-            {
-                throw HeadMisfit(reason: "the fifth value is high wherever another is: an objectness, no class")
+            let present = filter { $0.run == run && $0.values[4] > 0.5 }
+            if present.rows.count >= 3, present.share({ ($0.values[5...].max() ?? 0) > 0.5 }) >= 0.9 {
+                throw HeadMisfit(reason: "another value is high wherever the fifth is: an objectness, no class")
             }
         }
     }
@@ -107,7 +111,7 @@ extension ObservedRows {
     /// - Throws: ``HeadMisfit`` when the first four columns can't be centre and size.
     func requireCentreAndSize(isDense: Bool) throws(HeadMisfit) {
         guard !isEmpty else { return }
-        guard share({ $0.values[2] >= 0 && $0.values[3] >= 0 }) >= 0.99 else {
+        guard share({ $0.values[2] >= 0 && $0.values[3] >= 0 }) >= 0.95 else {
             throw HeadMisfit(reason: "the boxes have sizes below zero: they are not decoded")
         }
         let reach: ClosedRange<Float> = isDense ? -0.5...1.5 : -1...2
@@ -129,7 +133,7 @@ extension ObservedRows {
 
     /// - Throws: ``HeadMisfit`` when the first four columns can't be corners.
     func requireCorners() throws(HeadMisfit) {
-        guard orderedShare >= 0.99 else {
+        guard orderedShare >= 0.9 else {
             throw HeadMisfit(reason: "the third and fourth values are often below the first and second: no corners")
         }
         guard filled.share({ row in (0..<4).allSatisfy { (-1...2).contains(box(row)[$0]) } }) >= 0.9 else {

@@ -80,12 +80,19 @@ extension HeadEvidence {
         case planes
     }
 
-    /// Rows of an output in all loading runs, of the first picture of each.
+    /// Rows of an output in the first two loading runs, of the first picture of each.
     func observedRows(output: Int = 0, _ arrangement: Arrangement = .rows) -> ObservedRows {
         var rows: [ObservedRows.Row] = []
-        for (run, outputs) in runs.enumerated() where outputs.indices.contains(output) {
+        for (run, outputs) in runs.prefix(2).enumerated() where outputs.indices.contains(output) {
             rows += outputs[output].observedRows(arrangement, run: run)
         }
+        return ObservedRows(rows: rows, input: input)
+    }
+
+    /// Rows of the first output in the run with pixels of 0…255; none if there was none. A network that was trained on 0…1
+    /// may answer it with anything.
+    var rowsOfBrightRun: ObservedRows {
+        let rows = runs.count > 2 ? runs[2].first?.observedRows(.rows, run: 2) ?? [] : []
         return ObservedRows(rows: rows, input: input)
     }
 }

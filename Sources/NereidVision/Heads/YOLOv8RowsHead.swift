@@ -36,7 +36,11 @@ struct YOLOv8RowsHead: SingleOutputHead {
         if let strides, !observed.isEmpty, !observed.areDecoded(of: evidence, strides: strides) {
             throw HeadMisfit(reason: "the boxes' centres are not near their cells: they are not decoded")
         }
-        if evidence.labelCount == nil, classCount > 1, extra == nil { try observed.requireClassesOnly() }
+        guard evidence.labelCount == nil, classCount > 1, extra == nil else { return }
+        try observed.requireClassesOnly()
+        // Networks that were trained on 0…1 may answer the bright run with anything; YOLOX, which was trained on 0…255, calls
+        // its output so.
+        if evidence.outputs[0].name == "output" { try evidence.rowsOfBrightRun.requireIndependentClasses() }
     }
 
     func read<Element: ScoreElement>(

@@ -38,7 +38,14 @@ struct MaskDecoder {
     ///   - coefficients: one number for each prototype.
     ///   - prototypes: `count` planes of `size`.
     ///   - box: the object's box in pixels of the model's input.
-    func mask(_ coefficients: [Float], _ prototypes: Span<Float>, box: Box) -> Mask {
+    ///   - limit: when the work must stop; looked at for every column of the picture. Default: not before it has ended.
+    /// - Throws: what the limit throws.
+    func mask(
+        _ coefficients: [Float],
+        _ prototypes: Span<Float>,
+        box: Box,
+        limit: WorkLimit = .unlimited
+    ) throws(ImagingError) -> Mask {
         var builder = MaskBuilder(size: letterbox.picture)
         let (across, down) = (
             axis(horizontal: true, from: box.x1, to: box.x2), axis(horizontal: false, from: box.y1, to: box.y2)
@@ -49,6 +56,7 @@ struct MaskDecoder {
         // One value above the crop, one below it, both outside.
         var line = [Float](repeating: 0, count: rows.count + 2)
         for tap in across.taps {
+            try limit.check()
             for row in 0..<rows.count {
                 let start = row * columns.count
                 line[row + 1] =

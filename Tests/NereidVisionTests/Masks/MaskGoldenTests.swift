@@ -37,7 +37,7 @@ struct MaskGoldenTests {
         golden = try JSONDecoder().decode(Golden.self, from: Data(contentsOf: file))
     }
 
-    private func decoded(_ item: Golden.Case, _ rule: MaskRule) -> Mask {
+    private func decoded(_ item: Golden.Case, _ rule: MaskRule) throws -> Mask {
         let input = PixelSize(width: golden.input[0], height: golden.input[1])
         let decoder = MaskDecoder(
             size: PixelSize(width: golden.prototypeSize[0], height: golden.prototypeSize[1]),
@@ -46,7 +46,7 @@ struct MaskGoldenTests {
             letterbox: Letterbox(picture: item.size, target: input, fit: .square)
         )
         let planes = golden.prototypes.flatMap(\.self)
-        return decoder.mask(golden.coefficients, planes.span, box: item.edges)
+        return try decoder.mask(golden.coefficients, planes.span, box: item.edges)
     }
 
     /// The pixels of a mask: columns from the left, down each.
@@ -82,7 +82,7 @@ struct MaskGoldenTests {
     )
     func ultralytics(function: String) throws {
         for (item, expected) in try cases(function) {
-            let found = decoded(item, .enlargeLogits)
+            let found = try decoded(item, .enlargeLogits)
             if isPadded(item) {
                 // Ultralytics takes the padding off before it interpolates: half a prototype's pixel, two pixels of the
                 // input, differs along the picture's border.
@@ -105,7 +105,7 @@ struct MaskGoldenTests {
     )
     func enlarged(function: String, rule: MaskRule) throws {
         for (item, expected) in try cases(function) {
-            let found = decoded(item, rule)
+            let found = try decoded(item, rule)
             // Enlarged, a border is a stair of the input's pixels, here a line through it: no pixel is further off than one
             // step and one pixel for rounding. Where the picture is padded, see above.
             let (step, border) = (step(item), isPadded(item) ? 2 * step(item) + 1 : 0)
@@ -155,7 +155,7 @@ struct MaskGoldenTests {
     func detectron2() throws {
         let side = Int(Double(golden.regionMask.count).squareRoot())
         for (item, expected) in try cases("detectron2.paste_masks_in_image") {
-            let found = MaskPaster(picture: item.size).mask(golden.regionMask, side: side, box: item.edges)
+            let found = try MaskPaster(picture: item.size).mask(golden.regionMask, side: side, box: item.edges)
             // As above: a value of one half but for rounding.
             #expect(differing(found, expected) <= expected.area / 5000 + 1, "\(item.box) on \(item.picture)")
             #expect(found.extent == expected.extent, "\(item.box) on \(item.picture)")
