@@ -20,8 +20,7 @@ struct PredictRoutes {
 
     private func predict(_ request: Request, _ context: ServerContext) async throws -> Response {
         let deadline = ContinuousClock.now + services.configuration.requestTimeout
-        let name = try context.modelName
-        let model = try services.model(named: name)
+        let model = try services.model(named: try context.modelName)
         context.record.update { $0.model = model.name }
         // What is wrong in the query shows before a byte of the body is read.
         _ = try PredictionParameters(query: request.query).options(for: model)
