@@ -122,6 +122,7 @@ let package = Package(
             name: "NereidServer",
             dependencies: [
                 "CZip",
+                "CZlib",
                 "NereidJobs",
                 "NereidModels",
                 "NereidVision",
@@ -141,6 +142,7 @@ let package = Package(
                 .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOHTTP2", package: "swift-nio-http2"),
                 .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
+                .product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras"),
                 .product(name: "NIOHTTPTypesHTTP2", package: "swift-nio-extras"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
@@ -251,6 +253,7 @@ let package = Package(
             pkgConfig: "hiredis",
             providers: [.apt(["libhiredis-dev"]), .brew(["hiredis"])]
         ),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
         .systemLibrary(name: "CZip", pkgConfig: "libzip", providers: [.apt(["libzip-dev"]), .brew(["libzip"])]),
         // The bundled model and the samples of the page, embedded into the binary.
         .target(name: "CEmbedded"),
@@ -309,6 +312,7 @@ let package = Package(
             name: "NereidServerTests",
             dependencies: [
                 "CZip",
+                "CZlib",
                 "TestSupport",
                 "NereidServer", "NereidPage", "NereidJobs", "NereidModels", "NereidVision", "NereidImaging",
                 "NereidInference",

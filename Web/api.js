@@ -14,6 +14,7 @@ const MODELS_TIMEOUT_MS = 10_000;
  * @property {number} score between 0 and 1
  * @property {[number, number, number, number]} [box] x1, y1, x2, y2 in pixels of the upright picture; a class of the
  *   whole picture has none
+ * @property {{area: number}} [mask] its pixels; `area` is their number
  * @property {number[][]} [polygons] borders of its pixels: x, y, x, y, …
  * @property {number[][]} [keypoints] x, y and, where the model says it, score
  * @property {{corners: [number, number][]}} [rotated_box]
@@ -21,7 +22,7 @@ const MODELS_TIMEOUT_MS = 10_000;
  * @typedef {object} Answer
  * @property {string} id
  * @property {string} model
- * @property {{width: number, height: number}} image
+ * @property {{width: number, height: number, taken?: string}} image `taken`: date and time of ISO 8601, from EXIF
  * @property {string} [task]
  * @property {Detection[]} detections
  * @property {Detection[]} [classifications] what the whole picture shows, from a model that classifies

@@ -30,7 +30,8 @@ export class CocoWriter {
      */
     add(name, { image, detections, classifications }) {
         const imageID = this.#images.length + 1;
-        this.#images.push(JSON.stringify({ id: imageID, file_name: name, ...image }));
+        const { width, height, taken } = image;
+        this.#images.push(JSON.stringify({ id: imageID, file_name: name, width, height, date_captured: taken }));
         for (const found of classifications ?? detections ?? []) {
             this.#classes.set(found.class_id, found.label);
             const annotation = { id: this.#annotations.length + 1, image_id: imageID, ...annotationOf(found) };
@@ -52,7 +53,7 @@ export class CocoWriter {
     }
 }
 
-function annotationOf({ class_id: classID, score, box, polygons, keypoints, rotated_box: rotatedBox }) {
+function annotationOf({ class_id: classID, score, box, mask, polygons, keypoints, rotated_box: rotatedBox }) {
     const annotation = { category_id: classID + 1, score };
     if (!box) return annotation;
     const [x1, y1, x2, y2] = box;
@@ -61,7 +62,7 @@ function annotationOf({ class_id: classID, score, box, polygons, keypoints, rota
     const outlines = rotatedBox ? [rotatedBox.corners.flat()] : polygons?.filter((polygon) => polygon.length >= 6);
     if (outlines?.length > 0) {
         annotation.segmentation = outlines;
-        annotation.area = rounded(outlines.reduce((sum, outline) => sum + areaOf(outline), 0));
+        annotation.area = mask?.area ?? rounded(outlines.reduce((sum, outline) => sum + areaOf(outline), 0));
     }
     if (keypoints) {
         const seen = keypoints.map(([x, y, pointScore = 1]) =>

@@ -4,7 +4,14 @@
 import { findings } from "./api.js";
 import { drawDetections, drawPicture } from "./drawing.js";
 
-const CSV_COLUMNS = ["picture", "model", "label", "class_id", "score", "x1", "y1", "x2", "y2"];
+/** The server's table: Sources/NereidServer/Formats/CSVFormat.swift defines it, and tests compare the two. */
+const CSV_COLUMNS = [
+    "file", "label", "class_id", "score", "x1", "y1", "x2", "y2", "mask_area",
+    "image_width", "image_height", "taken", "model", "error",
+];
+
+/** The fields of a detection where there is none. */
+const NOTHING = Array(8).fill("");
 
 /** The longer side, in pixels, up to which an annotated picture gets lines and text of screen size. */
 const SCREEN_SIZE = 1000;
@@ -40,16 +47,22 @@ export function toJSON(answers) {
 }
 
 /**
- * One row per detection or class of a picture, with a header, as RFC 4180 has it.
+ * The table that the server gives as CSV (RFC 4180): a row for each detection or class of a picture; one without those for a
+ * picture in which nothing was found, and for one that failed, which has an `error`.
  * @param {object[]} answers
  */
 export function toCSV(answers) {
-    const rows = answers.flatMap(({ picture, model, ...answer }) =>
-        findings(answer).map(({ label, class_id: classID, score, box }) =>
-            [picture, model, label, classID, score, ...(box ?? ["", "", "", ""])]),
-    );
+    const rows = answers.flatMap(rowsOf);
     const lines = [CSV_COLUMNS, ...rows].map((row) => row.map(csvField).join(","));
     return new Blob([`${lines.join("\r\n")}\r\n`], { type: "text/csv" });
+}
+
+function rowsOf({ picture, model, image, error, ...answer }) {
+    const { width, height, taken } = image ?? {};
+    const about = [width, height, taken, model, error?.code];
+    const found = findings(answer).map(({ label, class_id: classID, score, box, mask }) =>
+        [label, classID, score, ...(box ?? ["", "", "", ""]), mask?.area]);
+    return (found.length > 0 ? found : [NOTHING]).map((fields) => [picture, ...fields, ...about]);
 }
 
 /**
@@ -96,7 +109,7 @@ export function save(blob, name) {
 
 /** A spreadsheet would take a name that begins like a formula for one; the server's own CSV has the apostrophe too. */
 function csvField(value) {
-    const isFormula = typeof value === "string" && /^[=+\-@]/.test(value);
+    const isFormula = typeof value === "string" && /^[=+\-@\t\r]/.test(value);
     const text = `${isFormula ? "'" : ""}${value ?? ""}`;
     return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }

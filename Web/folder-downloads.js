@@ -87,10 +87,13 @@ export class FolderDownloads {
 
     async #csv() {
         const answers = [];
-        for await (const [{ name }, answer] of this.#answers()) {
-            if (!answer) continue;
-            const { model, detections, classifications } = answer;
-            answers.push({ picture: name, model, detections: detections?.map(bare), classifications });
+        for await (const [{ name, problem, status }, answer] of this.#answers()) {
+            if (answer) {
+                const { model, image, detections, classifications } = answer;
+                answers.push({ picture: name, model, image, detections: detections?.map(bare), classifications });
+            } else if (status === "failed") {
+                answers.push({ picture: name, model: this.#shown.modelName, error: plain(problem) });
+            }
         }
         return toCSV(answers);
     }
@@ -113,8 +116,8 @@ export class FolderDownloads {
 }
 
 /** What a line of CSV holds; pixels of objects would fill the memory meanwhile. */
-function bare({ label, class_id: classID, score, box }) {
-    return { label, class_id: classID, score, box };
+function bare({ label, class_id: classID, score, box, mask }) {
+    return { label, class_id: classID, score, box, mask: mask && { area: mask.area } };
 }
 
 function plain({ title, detail, code, status }) {

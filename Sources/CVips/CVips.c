@@ -3,6 +3,10 @@
 
 #include "CVips.h"
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 #define OPEN(format)                                                                                                  \
     VipsImage *cvips_open_##format(const void *bytes, size_t count) {                                                 \
         VipsImage *image = NULL;                                                                                      \
@@ -14,11 +18,24 @@
 OPEN(png)
 OPEN(webp)
 OPEN(tiff)
-OPEN(gif)
 OPEN(heif)
 
-int cvips_save_png(VipsImage *image, void **bytes, size_t *count) {
-    return vips_pngsave_buffer(image, bytes, count, "compression", 6, NULL);
+typedef struct {
+    cvips_stop stop;
+    void *context;
+} Stopping;
+
+static void look(VipsImage *image, VipsProgress *progress, Stopping *stopping) {
+    if (stopping->stop(stopping->context)) vips_image_set_kill(image, TRUE);
+}
+
+int cvips_save_png(VipsImage *image, void **bytes, size_t *count, cvips_stop stop, void *context) {
+    Stopping stopping = {stop, context};
+    vips_image_set_progress(image, TRUE);
+    gulong handler = g_signal_connect(image, "eval", G_CALLBACK(look), &stopping);
+    int status = vips_pngsave_buffer(image, bytes, count, "compression", 6, NULL);
+    g_signal_handler_disconnect(image, handler);
+    return status;
 }
 
 VipsImage *cvips_text(const char *markup, const char *font) {
@@ -31,6 +48,12 @@ const unsigned char *cvips_region_row(VipsRegion *region, int y) {
 }
 
 static void drop(const gchar *domain, GLogLevelFlags level, const gchar *message, gpointer data) {
+}
+
+void cvips_release_memory(void) {
+#ifdef __GLIBC__
+    malloc_trim(0);
+#endif
 }
 
 void cvips_silence_warnings(void) {

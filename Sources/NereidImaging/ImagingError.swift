@@ -3,8 +3,12 @@
 
 /// What can go wrong with pictures. Every message says what happened and what can be done about it.
 public enum ImagingError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// There are no bytes at all.
+    case emptyFile
     /// The bytes are no picture of any kind known here.
     case notAPicture
+    /// The bytes are no picture, but something that is known by its first bytes.
+    case foreign(_ content: ForeignContent)
     /// A picture, but of a kind that is not read here; `kind` names it and, where it helps, says why.
     case unsupportedKind(_ kind: String)
     /// A picture of a readable format whose data is broken or cut short.
@@ -25,6 +29,10 @@ public enum ImagingError: Error, Sendable, Equatable, CustomStringConvertible {
     case textFailed(reason: String)
     /// The pool's threads have been stopped.
     case poolIsShutDown
+    /// Nobody waits for the work any more.
+    case cancelled
+    /// The work had not ended at its deadline.
+    case deadlinePassed
 
     /// What a limit measures.
     public enum Measure: String, Sendable, CaseIterable {
@@ -34,13 +42,18 @@ public enum ImagingError: Error, Sendable, Equatable, CustomStringConvertible {
         case side
         /// Width times height.
         case pixels
+        /// Width times height of a format that is decoded in one call, which can't be interrupted.
+        case pixelsAtOnce
+        /// The memory that decoding takes at its peak, in bytes; see ``DecodingNeed``.
+        case memory
 
         /// The name of the setting that moves the limit.
         public var setting: String {
             switch self {
             case .encodedBytes: "max_picture_bytes"
             case .side: "max_picture_side"
-            case .pixels: "max_picture_pixels"
+            case .pixels, .pixelsAtOnce: "max_picture_pixels"
+            case .memory: "decode_memory"
             }
         }
 
@@ -51,9 +64,12 @@ public enum ImagingError: Error, Sendable, Equatable, CustomStringConvertible {
     /// The message, in one or two sentences.
     public var description: String {
         switch self {
+        case .emptyFile:
+            return "There is no picture: the file is empty (0 bytes). Check the file and send it again."
         case .notAPicture:
-            let known = PictureFormat.allCases.map(\.displayName).joined(separator: ", ")
-            return "These bytes are not a picture. Pictures read here: \(known)."
+            return "These bytes are not a picture. Pictures read here: \(Self.known)."
+        case .foreign(let content):
+            return "These bytes are not a picture but \(content) Pictures read here: \(Self.known)."
         case .unsupportedKind(let kind):
             return "This kind of picture is not read here: \(kind). Convert it to JPEG or PNG."
         case .damaged(let format, let reason):
@@ -77,8 +93,16 @@ public enum ImagingError: Error, Sendable, Equatable, CustomStringConvertible {
             return "The text could not be drawn: \(reason). Is a font installed, such as DejaVu Sans?"
         case .poolIsShutDown:
             return "The imaging threads are stopped; no picture is taken any more."
+        case .cancelled:
+            return "The work on the picture was cancelled; its result is not needed any more."
+        case .deadlinePassed:
+            return "The work on the picture did not end before its deadline. Allow more time, or ask for less."
         }
     }
+}
+
+extension ImagingError {
+    private static var known: String { PictureFormat.allCases.map(\.displayName).joined(separator: ", ") }
 }
 
 extension ImagingError.Measure {
@@ -87,6 +111,8 @@ extension ImagingError.Measure {
         case .encodedBytes: "its file has \(value) bytes"
         case .side: "its longer side has \(value) pixels"
         case .pixels: "it has \(value) pixels"
+        case .pixelsAtOnce: "it has \(value) pixels of a format that is decoded as a whole (WebP, HEIF, AVIF)"
+        case .memory: "decoding it takes up to \(value) bytes of memory"
         }
     }
 }

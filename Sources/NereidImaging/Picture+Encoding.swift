@@ -26,20 +26,28 @@ extension Picture {
     ///
     /// Blocks its thread for milliseconds (a PNG of 1920×1080 for tenths of a second): call it through ``ImagingPool``.
     ///
+    /// - Parameter limit: When the work must stop; looked at every few rows of a PNG. A JPEG is encoded in one call that can't
+    ///   be interrupted, about 1 s for 100 megapixels. Default: not before it has ended.
     /// - Throws: ``ImagingError/encodingFailed(reason:)`` when the form cannot hold the picture: a JPEG has at most
-    ///   65,535 pixels a side and a quality of 1 to 100.
-    public func encoded(as form: EncodedForm) throws -> ByteBuffer {
-        switch form {
-        case .png: try encodedPNG()
-        case .jpeg(let quality): try encodedJPEG(quality: quality)
-        }
+    ///   65,535 pixels a side and a quality of 1 to 100; what the limit throws.
+    public func encoded(as form: EncodedForm, limit: WorkLimit = .unlimited) throws -> ByteBuffer {
+        try limit.check()
+        let bytes =
+            switch form {
+            case .png: try encodedPNG(limit)
+            case .jpeg(let quality): try encodedJPEG(quality: quality)
+            }
+        try limit.check()
+        return bytes
     }
 
-    private func encodedPNG() throws(ImagingError) -> ByteBuffer {
+    private func encodedPNG(_ limit: WorkLimit) throws(ImagingError) -> ByteBuffer {
         guard Vips.isStarted else { throw .encodingFailed(reason: "libvips could not start") }
         defer { vips_thread_shutdown() }
         var bytes: UnsafeMutableRawPointer?
         var count = 0
+        // libvips asks through a plain pointer, which lives as long as this call.
+        var limit = limit
         let saved = pixels.withUnsafeBytes { pixels in
             // The image borrows the pixels, so it must be gone when this closure ends.
             guard
@@ -53,10 +61,25 @@ extension Picture {
                 )
             else { return false }
             let owner = VipsImageOwner(image)
-            return cvips_save_png(owner.image, &bytes, &count) == 0
+            return withUnsafeMutablePointer(to: &limit) { limit in
+                let status = cvips_save_png(
+                    owner.image,
+                    &bytes,
+                    &count,
+                    { context in
+                        let limit = context?.assumingMemoryBound(to: WorkLimit.self).pointee
+                        return (try? limit?.check()) == nil ? 1 : 0
+                    },
+                    limit
+                )
+                return status == 0
+            }
         }
         defer { g_free(bytes) }
-        guard saved else { throw .encodingFailed(reason: Vips.takeErrorMessage()) }
+        guard saved else {
+            try limit.check()
+            throw .encodingFailed(reason: Vips.takeErrorMessage())
+        }
         return ByteBuffer(bytes: UnsafeRawBufferPointer(start: bytes, count: count))
     }
 

@@ -9,9 +9,14 @@ public struct Picture: Sendable {
     public let size: PixelSize
     /// The format that the picture was decoded from; nil when it was made from pixels.
     public let format: PictureFormat?
+    /// When it was taken, as its EXIF data says; nil when it does not, and when the picture was made from pixels.
+    public let taken: CaptureTime?
 
     /// `height` rows of `width` times three bytes, nothing between them.
     let pixels: [UInt8]
+
+    /// The part of the pool's budget that the pixels take; `nil` outside of a pool.
+    private let memory: DecodingMemory?
 
     /// Pixels from left to right.
     public var width: Int { size.width }
@@ -32,11 +37,19 @@ public struct Picture: Sendable {
     }
 
     /// Trusts its caller that the pixels fit the size.
-    init(size: PixelSize, format: PictureFormat?, pixels: [UInt8]) {
+    init(
+        size: PixelSize,
+        format: PictureFormat?,
+        taken: CaptureTime? = nil,
+        pixels: [UInt8],
+        memory: DecodingMemory? = nil
+    ) {
         assert(pixels.count == size.pixelCount * 3)
         self.size = size
         self.format = format
+        self.taken = taken
         self.pixels = pixels
+        self.memory = memory
     }
 
     /// Lends the pixels without copying: `height * width * 3` bytes, red, green, blue, rows from the top.

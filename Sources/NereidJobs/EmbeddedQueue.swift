@@ -12,6 +12,8 @@ public final class EmbeddedQueue: JobQueue {
     private let worker: Worker
     private let limits: QueueLimits
     private let lines = Mutex<[String: WaitingLine<Ticket>]>([:])
+    /// How fast each model's jobs are done. Models are configured, so that there are few.
+    private let rates = Mutex<[String: CompletionRate]>([:])
     private let lastNumber = Atomic<UInt64>(0)
 
     /// Makes a queue.
@@ -27,6 +29,12 @@ public final class EmbeddedQueue: JobQueue {
     /// How a model's jobs stand at this moment.
     public func load(of model: String) -> QueueLoad {
         lines.withLock { $0[model]?.load ?? .idle }
+    }
+
+    /// The time until half of what waits for a model is done; see ``JobQueue/timeUntilRoom(for:)``.
+    public func timeUntilRoom(for model: String) -> Duration? {
+        let waiting = load(of: model).waiting
+        return rates.withLock { $0[model]?.time(for: (waiting + 1) / 2, at: .now) }
     }
 
     /// Puts a job in the line of its model and waits for its answer; see ``JobQueue/submit(_:)``.
@@ -64,6 +72,7 @@ public final class EmbeddedQueue: JobQueue {
         }
         switch admission {
         case .begins:
+            rates.withLock { $0[name, default: CompletionRate()].begins(at: .now) }
             Task { await serve(name, beginningWith: ticket) }
         case .waits:
             break
@@ -94,7 +103,12 @@ public final class EmbeddedQueue: JobQueue {
             tickets = lines.withLock { lines in
                 for ticket in tickets { lines[name]?.finish(ticket.number) }
                 let next = lines[name]?.take { $0.model.vision.maxBatch } ?? []
-                if lines[name]?.isIdle ?? false { lines[name] = nil }
+                let isIdle = lines[name]?.isIdle ?? false
+                if isIdle { lines[name] = nil }
+                rates.withLock { rates in
+                    rates[name]?.completed(tickets.count, at: .now)
+                    if isIdle { rates[name]?.pauses() }
+                }
                 return next
             }
         }
@@ -144,7 +158,8 @@ private final class Ticket: LineTicket, Sendable {
     }
 
     func begin(_ run: Run) {
-        waiter.withLock { $0.run = run }
+        // A run may have answered before it is known here.
+        waiter.withLock { if $0.continuation != nil { $0.run = run } }
     }
 
     /// Answers, once; later answers go nowhere. A run that nobody waits for any more is stopped.
@@ -161,23 +176,24 @@ private final class Ticket: LineTicket, Sendable {
 /// Jobs that go through the engine together.
 private final class Run: Sendable {
     private let tickets: [Ticket]
-    private let task: Task<[Result<JobAnswer, any Error>], Never>
+    private let task: Task<Void, Never>
 
     init(_ tickets: [Ticket], on worker: Worker) {
         self.tickets = tickets
         let jobs = tickets.map(\.job)
-        task = Task { await worker.run(jobs) }
+        let begun = ContinuousClock.now
+        // Each answer goes out as it comes: the picture in it may be what another one waits for.
+        task = Task {
+            await worker.run(jobs) { index, result in
+                tickets[index].answer(result.map { $0.waited(begun - tickets[index].enqueued) })
+            }
+        }
         for ticket in tickets { ticket.begin(self) }
         // One of them may have been given up between being taken and knowing of its run.
         stopIfUnwanted()
     }
 
-    func finish() async {
-        let begun = ContinuousClock.now
-        for (ticket, result) in zip(tickets, await task.value) {
-            ticket.answer(result.map { $0.waited(begun - ticket.enqueued) })
-        }
-    }
+    func finish() async { await task.value }
 
     func stopIfUnwanted() {
         if !tickets.contains(where: \.isWanted) { task.cancel() }

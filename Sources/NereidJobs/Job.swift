@@ -83,10 +83,15 @@ public struct JobAnswer: Sendable {
     public let classifications: [Classification]
     /// The size of the upright picture, in which the boxes count.
     public let size: PixelSize
+    /// When the picture was taken, as its file says; nil when it does not.
+    public internal(set) var taken: CaptureTime?
     /// The picture, if the job asked to keep it.
     public internal(set) var picture: Picture?
     /// Where the time went.
     public internal(set) var timing: JobTiming
+
+    /// Whether writing it takes so long that it must not happen on a thread that others need.
+    public var isLong: Bool { detections.count > 1000 || detections.contains { $0.mask != nil } }
 }
 
 /// The stages of a job.

@@ -27,13 +27,13 @@ public enum JobModel: Sendable {
         }
     }
 
-    /// The numbers of the classes that a request names, by label or by number.
+    /// The numbers of the classes that a request names, as `Labels` reads them.
     ///
     /// - Throws: `VisionError.unknownClass`.
-    public func classIDs(named names: [String]) throws(VisionError) -> Set<Int> {
+    public func classIDs(named texts: [String]) throws(VisionError) -> Set<Int> {
         switch self {
-        case .loaded(let model): try model.vision.classIDs(named: names)
-        case .remote(let model): try model.labels.classIDs(named: names, model: model.name)
+        case .loaded(let model): try model.vision.classIDs(named: texts)
+        case .remote(let model): try model.labels.classIDs(named: texts, model: model.name)
         }
     }
 }
@@ -56,6 +56,8 @@ public struct RemoteModel: Sendable, Hashable {
     public var input: Input?
     /// What holds where a request says nothing; `nil` when its workers do not say.
     public var defaults: PredictionDefaults?
+    /// What its workers could not read of its file, in sentences.
+    public var warnings: [String] = []
 
     /// What a model's input takes.
     public struct Input: Codable, Sendable, Hashable {

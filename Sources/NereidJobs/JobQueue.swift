@@ -12,6 +12,14 @@ public protocol JobQueue: Sendable {
 
     /// How a model's jobs stand.
     func load(of model: String) -> QueueLoad
+
+    /// The time until half of what waits for a model is done, from how fast its jobs were done lately; `nil`: it is not known.
+    func timeUntilRoom(for model: String) -> Duration?
+}
+
+extension JobQueue {
+    /// Nothing is known.
+    public func timeUntilRoom(for model: String) -> Duration? { nil }
 }
 
 /// How many jobs wait and run for a model.

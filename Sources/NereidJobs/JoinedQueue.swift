@@ -25,5 +25,8 @@ public struct JoinedQueue: JobQueue {
     /// How a model's jobs stand in its queue.
     public func load(of model: String) -> QueueLoad { queue(of: model).load(of: model) }
 
+    /// The time until there is room in a model's queue.
+    public func timeUntilRoom(for model: String) -> Duration? { queue(of: model).timeUntilRoom(for: model) }
+
     private func queue(of model: String) -> any JobQueue { models.contains(model) ? own : others }
 }

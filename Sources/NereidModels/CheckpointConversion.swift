@@ -79,7 +79,8 @@ public final class CheckpointConversion: Sendable {
         }
     }
 
-    private func onQueue<Result: Sendable>(_ work: @escaping @Sendable () throws -> Result) async throws -> Result {
+    /// Does work that blocks where blocking is allowed.
+    func onQueue<Result: Sendable>(_ work: @escaping @Sendable () throws -> Result) async throws -> Result {
         try await withCheckedThrowingContinuation { continuation in
             queue.async { continuation.resume(with: Swift.Result { try work() }) }
         }
@@ -131,14 +132,19 @@ public final class CheckpointConversion: Sendable {
     private func keep(_ graph: ConvertedGraph, as key: String) throws -> GraphSource.Content {
         do {
             if let path = try cache.keep(key, write: { try graph.write(toFile: $0) }) { return .file(path: path) }
+            if let obstacle = cache.obstacle { tellNotKept(obstacle) }
         } catch let error as ConversionError {
             guard case .writingFailed = error else { throw error }
-            logger.warning(
-                "graph can't be kept; it will be made again at the next start",
-                metadata: ["reason": "\(error)"]
-            )
+            tellNotKept("\(error)")
         }
         return .bytes(try graph.bytes())
+    }
+
+    private func tellNotKept(_ reason: String) {
+        logger.warning(
+            "graph can't be kept; it will be made again at the next start",
+            metadata: ["reason": "\(reason)"]
+        )
     }
 
     /// Everything that the graph depends on: the file's content, the converter, and what was asked of it.

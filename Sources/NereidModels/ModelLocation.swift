@@ -56,7 +56,7 @@ public struct ModelLocation: Sendable, Hashable {
         } else if path == BundledModel.name {
             self.init(bundledAs: name)
         } else {
-            throw .noSuchPath(path)
+            throw .noSuchPath(path, similar: SimilarFiles.names(for: path))
         }
     }
 

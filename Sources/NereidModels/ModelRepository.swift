@@ -182,15 +182,18 @@ extension ServedModel {
         if settings.vision.session.device == .auto { settings.vision.session.device = session.device }
         settings.vision.session.instances = settings.vision.session.instances ?? session.instances
         settings.vision.session.threads = settings.vision.session.threads ?? session.threads
-        let graphs = try await found.graphs(from: checkpoints)
-        let vision = try await VisionModel.load(
-            graphs.network,
-            stages: graphs.stages,
-            on: engine,
-            configuration: settings.vision,
-            imaging: imaging,
-            logger: logger
-        )
+        let configuration = settings.vision
+        let vision = try await found.explaining(on: checkpoints) {
+            let graphs = try await found.graphs(from: checkpoints)
+            return try await VisionModel.load(
+                graphs.network,
+                stages: graphs.stages,
+                on: engine,
+                configuration: configuration,
+                imaging: imaging,
+                logger: logger
+            )
+        }
         if settings.vision.session.device == .auto, vision.session.device == .cpu,
             engine.devices.contains(where: { $0 != .cpu })
         {

@@ -269,7 +269,7 @@ extension ModelLocation {
         guard found.count == 1 else {
             throw .unsupportedFile(
                 path: location.path ?? BundledModel.path,
-                reason: "it holds \(found.count) models; give the path of one .onnx file"
+                reason: ModelFolder.reason(path: location.path ?? BundledModel.path, models: found)
             )
         }
         if let refusal = found[0].refusal { throw .unsupportedFile(path: found[0].path, reason: refusal) }

@@ -45,9 +45,9 @@ public struct ModelSettings: Sendable, Hashable {
     ///
     /// - Throws: ``ModelsError/settings(path:reason:)``.
     public init(path: String) throws(ModelsError) {
-        guard let data = FileManager.default.contents(atPath: path), data.count <= 1 << 20,
-            let text = String(data: data, encoding: .utf8)
-        else { throw .settings(path: path, reason: "it can't be read as UTF-8 text of at most 1 MiB") }
+        guard let text = EditedFile.text(at: path) else {
+            throw .settings(path: path, reason: "it can't be read as \(EditedFile.requirement)")
+        }
         try self.init(yaml: text, path: path)
     }
 
@@ -57,7 +57,7 @@ public struct ModelSettings: Sendable, Hashable {
             "task",
             "what the model does: \(VisionTask.allCases.map(\.rawValue).joined(separator: ", ")) (the file's)"
         ),
-        ("labels", "names of the classes: a list, or a text file with one name a line"),
+        ("labels", "names of the classes: a list, or a file: text with one name a line, or YAML or JSON with ‘names’"),
         ("aliases", "other names that requests may use"),
         ("confidence", "least score of a detection, 0…1 (0.25)"),
         ("iou", "greatest overlap of two objects of one class, 0…1 (0.45)"),
@@ -139,8 +139,7 @@ public struct ModelSettings: Sendable, Hashable {
 
     /// The path of the label file that a settings file names; `nil` when it names none or can't be read.
     static func labelFile(ofSettingsAt path: String) -> String? {
-        guard let data = FileManager.default.contents(atPath: path), data.count <= 1 << 20,
-            let text = String(data: data, encoding: .utf8),
+        guard let text = EditedFile.text(at: path),
             let reader = try? SettingsReader(yaml: text, known: keys.map(\.name))
         else { return nil }
         let folder = URL(fileURLWithPath: path).deletingLastPathComponent()
@@ -150,9 +149,12 @@ public struct ModelSettings: Sendable, Hashable {
     private func labels(_ reader: SettingsReader, folder: URL) throws(SettingsReader.Problem) -> [String]? {
         guard let file = reader.plainString("labels") else { return try reader.strings("labels") }
         let url = URL(fileURLWithPath: file, relativeTo: folder)
-        guard let data = FileManager.default.contents(atPath: url.path), data.count <= 1 << 20,
-            let text = String(data: data, encoding: .utf8)
-        else { throw .init("‘labels’ names the file \(url.path), which can't be read as UTF-8 text") }
+        guard let text = EditedFile.text(at: url.path) else {
+            throw .init("‘labels’ names the file \(url.path), which can't be read as \(EditedFile.requirement)")
+        }
+        if ["yaml", "yml", "json"].contains(url.pathExtension.lowercased()) {
+            return try LabelsDocument(yaml: text, path: url.path).names
+        }
         var lines = text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).map {
             $0.trimmingCharacters(in: .whitespacesAndNewlines)
         }

@@ -9,10 +9,14 @@ public enum ModelsError: Error, Sendable, Equatable, CustomStringConvertible {
     case loading(name: String)
     /// The model is known but its file can't be served.
     case broken(name: String, reason: String)
-    /// A path given at the start holds nothing.
-    case noSuchPath(String)
+    /// A path given at the start holds nothing; beside it there may be files with similar names.
+    case noSuchPath(String, similar: [String] = [])
     /// A path given at the start is a file of no kind that is served.
     case unsupportedFile(path: String, reason: String)
+    /// A file is something else than a model.
+    case notAModel(path: String, found: String, advice: String)
+    /// A file is an ONNX graph that can't be used as it is.
+    case unusableGraph(path: String, reason: String)
     /// A name can't be used.
     case badName(String)
     /// A settings file can't be used.
@@ -33,10 +37,16 @@ public enum ModelsError: Error, Sendable, Equatable, CustomStringConvertible {
             "model ‘\(name)’ is still being loaded; ask again in a moment"
         case .broken(let name, let reason):
             "model ‘\(name)’ can't be served until its file is replaced: \(reason)"
-        case .noSuchPath(let path):
-            "there is no file or folder ‘\(path.printable())’. Give the path of an .onnx file, of a folder of them, or ‘demo’ for the bundled model"
+        case .noSuchPath(let path, let similar):
+            "there is no file or folder ‘\(path.printable())’"
+                + (similar.isEmpty ? "" : "; did you mean \(similar.map { $0.printable() }.joined(separator: " or "))?")
+                + ". Give \(Self.kinds)"
         case .unsupportedFile(let path, let reason):
             "‘\(path.printable())’ is not a model that this version serves: \(reason)"
+        case .notAModel(let path, let found, let advice):
+            "‘\(path.printable())’ is not an ONNX file or a checkpoint but \(found); \(advice)"
+        case .unusableGraph(let path, let reason):
+            "the ONNX file ‘\(path.printable())’ can't be served: \(reason)"
         case .badName(let name):
             "‘\(name.printable())’ can't be a model's name: names are 1 to 128 characters without ‘/’, control characters and "
                 + "characters that change the direction of writing"
@@ -52,4 +62,10 @@ public enum ModelsError: Error, Sendable, Equatable, CustomStringConvertible {
             "two files ask for the name ‘\(name)’: \(other.printable()) has it, \(path.printable()) is left out. Rename one, or give NAME=PATH"
         }
     }
+
+    /// Everything that can be given as a model.
+    static let kinds = """
+        an .onnx file, a checkpoint of YOLOv5 or Ultralytics (.pt), weights of Detectron2 (.pth or .pkl, with the config.yaml \
+        beside them or as CONFIG.yaml+WEIGHTS.pth), a folder of such files, or ‘demo’ for the bundled model
+        """
 }

@@ -18,6 +18,8 @@ public struct Server: Service {
     private let certificates: CertificateKeeper?
     private let readiness: Readiness
     private let metrics: ServerMetrics
+    private let connections: ConnectionLimit
+    private let estimates: RoomEstimates?
     private let addRoutes: @Sendable (Router<ServerContext>) -> Void
     private let logger: Logger
     private let onListening: @Sendable (Int) async -> Void
@@ -60,6 +62,7 @@ public struct Server: Service {
             certificates: certificates,
             readiness: services.readiness,
             metrics: services.metrics,
+            estimates: RoomEstimates(services),
             logger: logger,
             onListening: onListening
         ) { router in
@@ -78,12 +81,14 @@ public struct Server: Service {
     ///   - configuration: how it listens and what it allows.
     ///   - models: what the process runs.
     ///   - load: how a model's jobs stand in this process.
+    ///   - imaging: the threads that decode, for the metrics.
     ///   - certificates: what connections are secured with, looked after while the server runs; `nil`: HTTP/1.1 without TLS.
     ///   - onListening: called with the port as soon as connections are accepted.
     public init(
         healthOf models: any ModelDirectory,
         configuration: ServerConfiguration,
         load: @escaping @Sendable (String) -> QueueLoad,
+        imaging: ImagingPool? = nil,
         certificates: CertificateKeeper? = nil,
         logger: Logger,
         onListening: @escaping @Sendable (Int) async -> Void = { _ in }
@@ -94,11 +99,17 @@ public struct Server: Service {
             certificates: certificates,
             readiness: readiness,
             metrics: metrics,
+            estimates: nil,
             logger: logger,
             onListening: onListening
         ) { router in
             HealthRoutes(readiness: readiness, models: models) {
-                metrics.text(models: models.entries, load: load, readiness: readiness.report(models))
+                metrics.text(
+                    models: models.entries,
+                    load: load,
+                    readiness: readiness.report(models),
+                    imaging: imaging?.load
+                )
             }
             .add(to: router)
         }
@@ -109,6 +120,7 @@ public struct Server: Service {
         certificates: CertificateKeeper?,
         readiness: Readiness,
         metrics: ServerMetrics,
+        estimates: RoomEstimates?,
         logger: Logger,
         onListening: @escaping @Sendable (Int) async -> Void,
         addRoutes: @escaping @Sendable (Router<ServerContext>) -> Void
@@ -119,6 +131,8 @@ public struct Server: Service {
         self.metrics = metrics
         self.logger = logger
         self.onListening = onListening
+        self.estimates = estimates
+        connections = ConnectionLimit(ConnectionTable(limit: configuration.maxConnections))
         self.addRoutes = addRoutes
     }
 
@@ -156,14 +170,13 @@ public struct Server: Service {
     var application: some ApplicationProtocol {
         Application(
             router: router,
-            server: certificates.map {
-                .secure(by: $0, idleTimeout: configuration.idleTimeout, http1: http1)
-            } ?? .http1(configuration: http1),
+            server: certificates.map { .secure(by: $0, connectionContext) } ?? .plain(connectionContext),
             configuration: .init(
                 address: .hostname(configuration.host, port: configuration.port),
                 serverName: "Nereid",
                 backlog: 1024,
-                availableConnectionsDelegate: MaximumAvailableConnections(configuration.maxConnections)
+                // The connections' own limit closes what is too much; this one only waits until they are closed.
+                availableConnectionsDelegate: MaximumAvailableConnections(configuration.mostSockets)
             ),
             onServerRunning: { [onListening, configuration] channel in
                 await onListening(channel.localAddress?.port ?? configuration.port)
@@ -172,8 +185,12 @@ public struct Server: Service {
         )
     }
 
-    private var http1: HTTP1Channel.Configuration {
-        .init(additionalChannelHandlers: [ClientWatch()], idleTimeout: TimeAmount(configuration.idleTimeout))
+    private var connectionContext: ConnectionContext {
+        ConnectionContext(
+            stopping: readiness.stopping,
+            limit: connections,
+            idleTimeout: configuration.idleTimeout
+        )
     }
 
     private var router: Router<ServerContext> {
@@ -184,8 +201,8 @@ public struct Server: Service {
                 middleware: CORSMiddleware(
                     allowOrigin: origin == "*" ? .all : .custom(origin),
                     allowHeaders: [
-                        .accept, .contentType, .authorization, .idempotencyKey, .lastEventID, .requestID, .traceParent,
-                        .traceState,
+                        .accept, .contentType, .contentEncoding, .authorization, .idempotencyKey, .lastEventID,
+                        .requestID, .traceParent, .traceState,
                     ],
                     allowMethods: [.get, .post, .delete, .options],
                     maxAge: .hours(1)
@@ -193,8 +210,17 @@ public struct Server: Service {
             )
             router.add(middleware: ExposedHeaders())
         }
-        router.add(middleware: ProblemResponses())
+        router.add(middleware: ProblemResponses(estimates: estimates))
+        router.add(
+            middleware: ConnectionRules(
+                hosts: configuration.hosts,
+                limit: connections,
+                maxConnections: configuration.maxConnections
+            )
+        )
         addRoutes(router)
+        // Reached where no route is: only then do the routes' methods matter.
+        router.add(middleware: OtherMethods(router.routes))
         return router
     }
 }

@@ -19,6 +19,8 @@ struct ServerContext: RequestContext {
     var coreContext: CoreRequestContextStorage
     /// The connection; its end means that nobody waits for the answer.
     let channel: any Channel
+    /// What is known of it; `nil` where requests do not come over connections.
+    let connection: ClientConnection?
     /// What the request turns out to be, for the log and the metrics.
     let record = RequestRecord()
 
@@ -30,6 +32,7 @@ struct ServerContext: RequestContext {
     init(source: ApplicationRequestContextSource) {
         coreContext = .init(source: source)
         channel = source.channel
+        connection = ClientConnection.current
         // Hummingbird's own, which its log lines carry too; a log handler without metadata has lost it.
         requestID = source.logger[metadataKey: "hb.request.id"]?.description ?? Self.newID()
     }

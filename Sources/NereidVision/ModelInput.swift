@@ -100,7 +100,14 @@ struct RawInput {
         } else if sizes[3] == 3 {
             layout = .interleaved
         } else {
-            throw refused("its input does not have 3 channels")
+            // Four dimensions of which none is 3: the smaller one of the two places is likely to be the channels.
+            let channels = min(sizes[1] ?? .max, sizes[3] ?? .max)
+            throw refused(
+                channels <= 16
+                    ? "its input has \(channels) \(channels == 1 ? "channel" : "channels"), and Nereid feeds 3: red, green and "
+                        + "blue. Train it for 3 channels, or export it with a graph that makes its channels of RGB"
+                    : "its input does not have 3 channels"
+            )
         }
         let (height, width) = layout == .planar ? (sizes[2], sizes[3]) : (sizes[1], sizes[2])
         name = input.name

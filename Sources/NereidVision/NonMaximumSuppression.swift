@@ -22,9 +22,19 @@ public struct NonMaximumSuppression: Sendable, Hashable {
 
     /// The candidates that stay, best first.
     public func callAsFunction(_ candidates: [Candidate]) -> [Candidate] {
+        self(candidates, check: {})
+    }
+
+    /// The candidates that stay, best first.
+    ///
+    /// - Parameter check: called for every 64 candidates; may throw to stop.
+    func callAsFunction<Stop: Error>(_ candidates: [Candidate], check: () throws(Stop) -> Void) throws(Stop)
+        -> [Candidate]
+    {
         var kept: [Candidate] = []
         var boxes: [Int: BoxCrowd] = [:]
-        for candidate in Self.sorted(candidates) {
+        for (place, candidate) in Self.sorted(candidates).enumerated() {
+            if place.isMultiple(of: 64) { try check() }
             guard kept.count < maxDetections else { break }
             let rivals = classAgnostic ? 0 : candidate.classID
             guard !boxes[rivals, default: BoxCrowd()].overlaps(candidate.box, by: iou) else { continue }

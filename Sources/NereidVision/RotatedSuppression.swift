@@ -22,12 +22,22 @@ struct RotatedSuppression: Sendable {
 
     /// The candidates that stay, best first. Equal scores keep their order.
     func callAsFunction(_ candidates: [Candidate]) -> [Candidate] {
+        self(candidates, check: {})
+    }
+
+    /// The candidates that stay, best first. Equal scores keep their order.
+    ///
+    /// - Parameter check: called for every 64 candidates; may throw to stop.
+    func callAsFunction<Stop: Error>(_ candidates: [Candidate], check: () throws(Stop) -> Void) throws(Stop)
+        -> [Candidate]
+    {
         let sorted = NonMaximumSuppression.sorted(candidates).prefix(Self.mostCandidates)
         // The Bhattacharyya distance up to which boxes are alike enough.
         let limit = iou > 0 ? -log(1 - (1 - iou) * (1 - iou)) : .infinity
         var better: [Int: [Gaussian]] = [:]
         var kept: [Candidate] = []
-        for candidate in sorted {
+        for (place, candidate) in sorted.enumerated() {
+            if place.isMultiple(of: 64) { try check() }
             guard kept.count < maxDetections else { break }
             let rivals = classAgnostic ? 0 : candidate.classID
             let shape = Gaussian(candidate)

@@ -19,22 +19,35 @@ extension VisionModel {
     ///
     /// - Throws: as ``predict(_:options:)``.
     public func predict(_ requests: [(picture: Picture, options: PredictionOptions)]) async throws -> [Prediction] {
+        try await answers(to: requests).map { try $0.get() }
+    }
+
+    /// What the model sees in each of these pictures, each with options of its own, or why there is no answer for one of them.
+    ///
+    /// - Parameter maskPixels: the most pixels of the masks of one picture, counted by their boxes; see
+    ///   ``VisionError/masksTooLarge(model:objects:pixels:limit:)``. Default: ``defaultMaskPixels``.
+    /// - Throws: as ``predict(_:options:)``, for what concerns all pictures.
+    public func answers(
+        to requests: [(picture: Picture, options: PredictionOptions)],
+        maskPixels: Int = VisionModel.defaultMaskPixels
+    ) async throws -> [Result<Prediction, any Error>] {
         if !input.scales.isEmpty {
-            var predictions: [Prediction] = []
+            var predictions: [Result<Prediction, any Error>] = []
             for request in requests {
-                predictions.append(try await predictAtScales(request.picture, request.options))
+                predictions.append(try await predictAtScales(request.picture, request.options, maskPixels))
             }
             return predictions
         }
         let letterboxes = requests.map { input.letterbox(for: $0.picture.size) }
-        var predictions = [Prediction?](repeating: nil, count: requests.count)
+        var predictions = [Result<Prediction, any Error>?](repeating: nil, count: requests.count)
         let groups = Dictionary(grouping: requests.indices) { letterboxes[$0].input }
         for (size, members) in groups.sorted(by: { $0.value[0] < $1.value[0] }) {
             for start in stride(from: 0, to: members.count, by: maxBatch) {
                 let batch = members[start..<min(start + maxBatch, members.count)]
                 let answers = try await run(
                     batch.map { (requests[$0].picture, letterboxes[$0], requests[$0].options) },
-                    size
+                    size,
+                    maskPixels
                 )
                 for (index, answer) in zip(batch, answers) { predictions[index] = answer }
             }
@@ -42,49 +55,75 @@ extension VisionModel {
         return predictions.compactMap(\.self)
     }
 
+    /// The most pixels of the masks of one picture, counted by their boxes: 1,000,000,000. Setting: `max_mask_pixels`.
+    public static let defaultMaskPixels = 1_000_000_000
+
+    /// With more candidates than this, suppression takes too long for a thread that others need too.
+    static let mostQuickCandidates = 2048
+
     /// One run of the engine over pictures that fit the same input size.
     func run(
-        _ batch: [(picture: Picture, letterbox: Letterbox, options: PredictionOptions)],
-        _ size: PixelSize
-    ) async throws -> [Prediction] {
+        _ batch: [Fitted],
+        _ size: PixelSize,
+        _ maskPixels: Int
+    ) async throws -> [Result<Prediction, any Error>] {
         let clock = ContinuousClock()
         let begun = clock.now
-        let tensor = try await imaging.run { [self] in try fill(batch.map { ($0.picture, $0.letterbox) }, size) }
+        let tensor = try await imaging.run(for: name) { [self] limit in
+            try fill(batch.map { ($0.picture, $0.letterbox) }, size, limit)
+        }
         let filled = clock.now
         let run = try await session.run([tensor])
         if let stages {
-            return try await predictions(of: batch, in: stages, after: run, letterbox: filled - begun)
+            return try await predictions(of: batch, in: stages, after: run, letterbox: filled - begun, maskPixels)
         }
         let answered = clock.now
-        // Masks are work for milliseconds each; boxes are read while others wait.
-        let readings =
-            task == .segment
-            ? try await imaging.run { [self] in try read(run.outputs, batch) }
-            : try read(run.outputs, batch)
+        let readings = try await read(run.outputs, batch, maskPixels)
         let postprocessing = (clock.now - answered) / max(batch.count, 1)
         return zip(batch, readings).map { request, reading in
-            Prediction(
-                task: task,
-                detections: reading.detections,
-                classifications: reading.classifications,
-                picture: request.picture.size,
-                timing: .init(
-                    letterbox: filled - begun,
-                    waited: run.waited,
-                    inference: run.ran,
-                    postprocessing: postprocessing
+            reading.map { reading in
+                Prediction(
+                    task: task,
+                    detections: reading.detections,
+                    classifications: reading.classifications,
+                    picture: request.picture.size,
+                    timing: .init(
+                        letterbox: filled - begun,
+                        waited: run.waited,
+                        inference: run.ran,
+                        postprocessing: postprocessing
+                    )
                 )
-            )
+            }
         }
     }
 
+    /// What the outputs say of each picture.
+    ///
+    /// Masks are work for milliseconds each, and many candidates take as long to be compared: that happens on the threads of
+    /// imaging. A few boxes are read at once.
     private func read(
         _ outputs: [Tensor],
-        _ batch: [(picture: Picture, letterbox: Letterbox, options: PredictionOptions)]
-    ) throws -> [Reading] {
-        try batch.enumerated().map { index, request in
-            try read(outputs, at: index, request.letterbox, request.options)
+        _ batch: [Fitted],
+        _ maskPixels: Int
+    ) async throws -> [Result<Reading, any Error>] {
+        let candidates = batch.enumerated().map { index, request in
+            Result<[Candidate], any Error>(catching: {
+                try self.candidates(in: outputs, at: index, request.letterbox, request.options)
+            })
         }
+        @Sendable func read(_ limit: WorkLimit) throws -> [Result<Reading, any Error>] {
+            try batch.enumerated().map { index, request in
+                try limit.check()
+                return try Result(unlessStopped: {
+                    let place = Place(index: index, letterbox: request.letterbox, options: request.options)
+                    return try self.read(outputs, place, candidates[index].get(), limit, maskPixels)
+                })
+            }
+        }
+        let most = candidates.compactMap { try? $0.get().count }.max() ?? 0
+        guard task == .segment || most > Self.mostQuickCandidates else { return try read(.unlimited) }
+        return try await imaging.run(for: name, read)
     }
 
     /// The tensor that the engine gets for a picture, for measuring the engine alone. Blocks its thread for milliseconds.
@@ -92,19 +131,31 @@ extension VisionModel {
     /// - Throws: `ImagingError` when the picture can't be fitted.
     public func tensor(for picture: Picture) throws -> Tensor {
         let letterbox = input.letterbox(for: picture.size)
-        return try fill([(picture, letterbox)], letterbox.input)
+        return try fill([(picture, letterbox)], letterbox.input, .unlimited)
     }
 
     /// The input tensor of a batch. Where the graph fixes the batch, what is left over stays zero.
-    private func fill(_ batch: [(Picture, Letterbox)], _ size: PixelSize) throws -> Tensor {
+    private func fill(_ batch: [(Picture, Letterbox)], _ size: PixelSize, _ limit: WorkLimit) throws -> Tensor {
         let bytes = input.encoding.byteCount(for: size)
         return try Tensor(
             input.elementType,
             shape: input.shape(batch: input.fixedBatch ?? batch.count, size: size)
         ) { memory in
             for (index, (picture, letterbox)) in batch.enumerated() {
-                try letterbox.render(picture, as: input.encoding, into: &memory, at: index * bytes)
+                try letterbox.render(picture, as: input.encoding, into: &memory, at: index * bytes, limit: limit)
             }
+        }
+    }
+}
+
+extension Result where Failure == any Error {
+    /// What a closure returns or throws, but for the end of its time, which concerns everything that is done with it.
+    ///
+    /// - Throws: `ImagingError.cancelled`, `ImagingError.deadlinePassed`.
+    init(unlessStopped body: () throws -> Success) throws(ImagingError) {
+        self = Result(catching: body)
+        if case .failure(let error) = self, let error = error as? ImagingError {
+            if error == .cancelled || error == .deadlinePassed { throw error }
         }
     }
 }

@@ -11,44 +11,79 @@ extension VisionModel {
         var classifications: [Classification] = []
     }
 
-    /// Reads one picture of a batch, in its own coordinates.
-    func read(
-        _ outputs: [Tensor],
-        at index: Int,
-        _ letterbox: Letterbox,
-        _ options: PredictionOptions
-    ) throws -> Reading {
-        do {
-            return task == .classify
-                ? Reading(classifications: try classifications(in: outputs, at: index, letterbox, options))
-                : Reading(detections: try detections(in: outputs, at: index, letterbox, options))
-        } catch let misfit as HeadMisfit {
-            throw VisionError.unexpectedOutput(model: name, reason: misfit.reason)
-        }
+    /// Which picture of a batch is read, how it was fitted, and what is asked of it.
+    struct Place: Sendable {
+        let index: Int
+        let letterbox: Letterbox
+        let options: PredictionOptions
     }
 
-    private func classifications(
+    /// The candidates of one picture of a batch, in pixels of the model's input.
+    func candidates(
         in outputs: [Tensor],
         at index: Int,
         _ letterbox: Letterbox,
         _ options: PredictionOptions
-    ) throws -> [Classification] {
+    ) throws -> [Candidate] {
+        do {
+            return task == .classify
+                ? try classCandidates(in: outputs, at: index, letterbox, options)
+                : try boxCandidates(in: outputs, at: index, letterbox, options)
+        } catch let misfit as HeadMisfit {
+            throw error(misfit)
+        }
+    }
+
+    /// Reads one picture of a batch, in its own coordinates.
+    func read(
+        _ outputs: [Tensor],
+        _ place: Place,
+        _ candidates: [Candidate],
+        _ limit: WorkLimit,
+        _ maskPixels: Int
+    ) throws -> Reading {
+        do {
+            return task == .classify
+                ? Reading(classifications: classifications(candidates, place.options))
+                : Reading(detections: try detections(candidates, in: outputs, place, limit, maskPixels))
+        } catch let misfit as HeadMisfit {
+            throw error(misfit)
+        }
+    }
+
+    /// The error for outputs that its head can't read.
+    func error(_ misfit: HeadMisfit) -> VisionError {
+        misfit.isValue
+            ? .implausibleOutput(model: name, head: headKind.rawValue, reason: misfit.reason)
+            : .unexpectedOutput(model: name, reason: misfit.reason)
+    }
+
+    private func classCandidates(
+        in outputs: [Tensor],
+        at index: Int,
+        _ letterbox: Letterbox,
+        _ options: PredictionOptions
+    ) throws -> [Candidate] {
         // Unless a request says otherwise the best classes are given, however unsure: there is always a best one.
         let filter = CandidateFilter(confidence: options.confidence ?? -1, classes: options.classes)
         let candidates = try head.candidates(in: outputs, picture: index, input: letterbox.input, filter: filter)
-        return NonMaximumSuppression.sorted(candidates.filter(\.score.isFinite))
+        return try Plausibility(input: letterbox.input).checked(candidates)
+    }
+
+    private func classifications(_ candidates: [Candidate], _ options: PredictionOptions) -> [Classification] {
+        NonMaximumSuppression.sorted(candidates)
             .prefix(options.topClasses ?? defaults.topClasses)
             .map { Classification(classID: $0.classID, label: labels[$0.classID], score: $0.score) }
     }
 
-    private func detections(
+    private func boxCandidates(
         in outputs: [Tensor],
         at index: Int,
         _ letterbox: Letterbox,
         _ options: PredictionOptions
-    ) throws -> [Detection] {
-        let chosen = chosen(
-            try head.candidates(
+    ) throws -> [Candidate] {
+        try Plausibility(input: letterbox.input).checked(
+            head.candidates(
                 in: outputs,
                 picture: index,
                 input: letterbox.input,
@@ -59,9 +94,20 @@ extension VisionModel {
                     classAgnostic: options.classAgnostic ?? defaults.classAgnostic
                 )
             )
-            .filter { $0.box.isFinite && $0.score.isFinite && $0.angle.isFinite },
-            options
         )
+    }
+
+    private func detections(
+        _ candidates: [Candidate],
+        in outputs: [Tensor],
+        _ place: Place,
+        _ limit: WorkLimit,
+        _ maskPixels: Int
+    ) throws -> [Detection] {
+        let (index, letterbox) = (place.index, place.letterbox)
+        let plausibility = Plausibility(input: letterbox.input)
+        let chosen = try chosen(candidates, place.options, limit)
+        try plausibility.requireNear(chosen)
         var detections = chosen.map { detection($0, letterbox) }
         if head.dropsEmptyBoxes { detections.removeAll { $0.box.width <= 0 || $0.box.height <= 0 } }
         guard task != .detect, let extra = head.extra, !chosen.isEmpty else { return detections }
@@ -72,11 +118,15 @@ extension VisionModel {
             }
         case .keypoints(_, let values):
             for (place, candidate) in chosen.enumerated() {
-                let numbers = try head.extras(of: candidate, in: outputs, picture: index, input: letterbox.input)
+                let numbers = try plausibility.keypoints(
+                    head.extras(of: candidate, in: outputs, picture: index, input: letterbox.input),
+                    valuesOfPoint: values
+                )
                 detections[place].keypoints = letterbox.pictureKeypoints(numbers, valuesOfPoint: values)
             }
         case .masks(let count, let prototypes, let rule):
-            let masks = try masks(of: chosen, in: outputs, at: index, letterbox, count, prototypes, rule)
+            try checkMasks(of: chosen.map { letterbox.pictureBox($0.box) }, maskPixels)
+            let masks = try masks(of: chosen, in: outputs, at: index, letterbox, count, prototypes, rule, limit)
             for (place, mask) in masks.enumerated() { detections[place].mask = mask }
             if rule.dropsEmptyMasks { detections.removeAll { $0.mask?.isEmpty ?? true } }
         }
@@ -84,14 +134,33 @@ extension VisionModel {
     }
 
     /// The candidates that stay, best first.
-    private func chosen(_ candidates: [Candidate], _ options: PredictionOptions) -> [Candidate] {
+    private func chosen(
+        _ candidates: [Candidate],
+        _ options: PredictionOptions,
+        _ limit: WorkLimit
+    ) throws(ImagingError) -> [Candidate] {
         let most = options.maxDetections ?? defaults.maxDetections
         guard head.needsSuppression else { return Array(NonMaximumSuppression.sorted(candidates).prefix(most)) }
         let iou = options.iou ?? defaults.iou
         let classAgnostic = options.classAgnostic ?? defaults.classAgnostic
         return head.task == .obb
-            ? RotatedSuppression(iou: iou, classAgnostic: classAgnostic, maxDetections: most)(candidates)
-            : NonMaximumSuppression(iou: iou, classAgnostic: classAgnostic, maxDetections: most)(candidates)
+            ? try RotatedSuppression(iou: iou, classAgnostic: classAgnostic, maxDetections: most)(
+                candidates,
+                check: limit.check
+            )
+            : try NonMaximumSuppression(iou: iou, classAgnostic: classAgnostic, maxDetections: most)(
+                candidates,
+                check: limit.check
+            )
+    }
+
+    /// Holds the masks of one picture to the limit, before the first one is made.
+    ///
+    /// - Parameter boxes: in pixels of the picture, clipped to it.
+    func checkMasks(of boxes: [Box], _ limit: Int) throws(VisionError) {
+        let pixels = boxes.reduce(0.0) { $0 + Double(max($1.width, 0)) * Double(max($1.height, 0)) }
+        guard pixels > Double(limit) else { return }
+        throw .masksTooLarge(model: name, objects: boxes.count, pixels: Int(pixels), limit: limit)
     }
 
     /// A candidate with its box in the picture's own coordinates.
@@ -114,7 +183,8 @@ extension VisionModel {
         _ letterbox: Letterbox,
         _ count: Int,
         _ prototypes: Int,
-        _ rule: MaskRule
+        _ rule: MaskRule,
+        _ limit: WorkLimit
     ) throws -> [Mask] {
         guard outputs.indices.contains(prototypes), outputs[prototypes].shape.count == 4,
             outputs[prototypes].shape[1] == count, outputs[prototypes].shape[2...].allSatisfy({ $0 > 0 })
@@ -127,15 +197,21 @@ extension VisionModel {
             letterbox: letterbox
         )
         return try outputs[prototypes].withFloats(picture: index) { planes in
-            try candidates.map { candidate in
-                try Task.checkCancellation()
+            guard !Float.containsNaN(planes) else {
+                throw HeadMisfit.value("a prototype of masks that is not a number")
+            }
+            return try candidates.map { candidate in
+                try limit.check()
                 let coefficients = try head.extras(
                     of: candidate,
                     in: outputs,
                     picture: index,
                     input: letterbox.input
                 )
-                return decoder.mask(coefficients, planes, box: candidate.box)
+                guard coefficients.allSatisfy(\.isFinite) else {
+                    throw HeadMisfit.value("a coefficient of a mask that is not a finite number")
+                }
+                return try decoder.mask(coefficients, planes, box: candidate.box, limit: limit)
             }
         }
     }
@@ -185,14 +261,11 @@ extension Letterbox {
         )
     }
 
-    /// Keypoints of the input, two or three numbers each, in pixels of the picture, clipped to it. What is not a number
-    /// lies at the top left corner with a score of 0.
+    /// Keypoints of the input, two or three numbers each, in pixels of the picture, clipped to it.
     fileprivate func pictureKeypoints(_ numbers: [Float], valuesOfPoint: Int) -> [Keypoint] {
         stride(from: 0, to: numbers.count - numbers.count % valuesOfPoint, by: valuesOfPoint).map { start in
-            let isFinite = numbers[start..<start + valuesOfPoint].allSatisfy(\.isFinite)
-            let place = isFinite ? picturePoint(Point(x: numbers[start], y: numbers[start + 1])) : Point(x: 0, y: 0)
-            let score: Float? = valuesOfPoint == 3 ? (isFinite ? numbers[start + 2] : 0) : nil
-            return Keypoint(x: place.x, y: place.y, score: score)
+            let place = picturePoint(Point(x: numbers[start], y: numbers[start + 1]))
+            return Keypoint(x: place.x, y: place.y, score: valuesOfPoint == 3 ? numbers[start + 2] : nil)
         }
     }
 

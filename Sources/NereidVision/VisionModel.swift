@@ -22,6 +22,8 @@ public final class VisionModel: Sendable {
     public let headReason: String
     /// Its classes.
     public let labels: Labels
+    /// What could not be read of its file, such as the names of its classes, in sentences; empty when all is well.
+    public let warnings: [String]
     /// The thresholds used when a request does not say.
     public let defaults: PredictionDefaults
     /// The session that runs it.
@@ -40,9 +42,9 @@ public final class VisionModel: Sendable {
         name: String,
         task: VisionTask,
         input: ModelInput,
-        headKind: HeadKind,
-        head: any Head,
+        recognised: HeadRecognition.Recognised,
         labels: Labels,
+        warnings: [String],
         configuration: VisionModelConfiguration,
         session: any Session,
         stages: RegionStages?,
@@ -53,11 +55,12 @@ public final class VisionModel: Sendable {
         self.ignoresOrientation = configuration.ignoresOrientation
         self.roundsBoxes = configuration.roundsBoxes
         self.input = input
-        self.headKind = headKind
-        self.headReason = head.reason
-        self.head = head
+        self.headKind = recognised.kind
+        self.headReason = recognised.reason
+        self.head = recognised.head
         self.labels = labels
-        var own = head.defaults
+        self.warnings = warnings
+        var own = recognised.head.defaults
         // All that is found at each of several scales may be something.
         own.maxDetections *= max(input.scales.count, 1)
         self.defaults = own.overlaid(by: configuration.defaults)
@@ -75,9 +78,10 @@ public final class VisionModel: Sendable {
         }
     }
 
-    /// Loads a graph, runs it once with a grey picture, and recognises its head by what comes out.
+    /// Loads a graph, runs it with a black and a textured picture, and recognises its head by what the file says and what
+    /// comes out.
     ///
-    /// The run is the warm-up too: when this returns, the model answers at its usual speed.
+    /// The runs are the warm-up too: when this returns, the model answers at its usual speed.
     ///
     /// - Parameters:
     ///   - graph: the ONNX graph; of a network in stages, the first one.
@@ -121,22 +125,26 @@ public final class VisionModel: Sendable {
         imaging: ImagingPool,
         logger: Logger
     ) async throws -> VisionModel {
+        let check = try MetadataCheck(session.graph.metadata, model: name)
+        if configuration.head == nil,
+            let refusal = ForeignLayout.refusal(HeadEvidence(declaredBy: session.graph), model: name)
+        {
+            throw refusal
+        }
         let raw = try RawInput(graph: session.graph, model: name)
         let size = try raw.nominalSize(configuration, model: name)
-        let batch = raw.fixedBatch ?? 1
-        let shape =
-            raw.layout == .planar ? [batch, 3, size.height, size.width] : [batch, size.height, size.width, 3]
-        let outputs = try await session.warmUp(inputShapes: [shape]).outputs
         let metadata = session.graph.metadata
-        let fileLabels = metadata["names"].flatMap(Labels.init(metadata:))
-        let evidence = HeadEvidence(
-            outputs: zip(session.graph.outputs, outputs).map { .init(name: $0.name, shape: $1.shape) },
-            input: size,
-            labelCount: fileLabels?.count,
-            task: metadata["task"].flatMap(VisionTask.init) ?? configuration.task,
-            metadata: metadata
+        let classNames = ClassNames(given: configuration.labels, metadata: metadata)
+        let runs = try await LoadingRuns.run(
+            session,
+            input: raw,
+            size: size,
+            configuration: configuration,
+            fileLabelCount: classNames.count,
+            imaging: imaging,
+            model: name
         )
-        let (kind, head) = try HeadRecognition.head(for: evidence, asked: configuration.head, model: name)
+        let (kind, head) = (runs.recognised.kind, runs.recognised.head)
         let task = configuration.task ?? head.task
         guard task == head.task || (task == .detect && head.task != .classify) else {
             throw VisionError.taskDoesNotFit(model: name, task: task.rawValue, does: head.task.rawValue)
@@ -150,12 +158,14 @@ public final class VisionModel: Sendable {
                 metadata: ["model": "\(name)", "classes": "\(head.classCount)", "labels": "\(given.count)"]
             )
         }
-        let labels = configuration.labels.map(Labels.init) ?? fileLabels ?? .numbered(head.classCount)
+        let (labels, warning) = classNames.labels(classes: head.classCount)
+        let warnings = check.warnings + (warning.map { [$0] } ?? [])
+        for warning in warnings { logger.warning("\(warning)", metadata: ["model": "\(name)"]) }
         let input = try raw.completed(for: kind, configuration: configuration, model: name)
         let regions = try await RegionStages(
             after: head,
             of: session.graph,
-            outputs: outputs,
+            outputs: runs.outputs,
             input: size,
             task: task,
             sources: stages,
@@ -164,7 +174,8 @@ public final class VisionModel: Sendable {
         logger.info(
             "model loaded",
             metadata: [
-                "model": "\(name)", "task": "\(task.rawValue)", "head": "\(kind.rawValue)", "because": "\(head.reason)",
+                "model": "\(name)", "task": "\(task.rawValue)", "head": "\(kind.rawValue)",
+                "because": "\(runs.recognised.reason)",
                 "input": "\(input.size) \(input.fit.rawValue)", "classes": "\(labels.count)",
                 "device": "\(session.device)", "instances": "\(session.instances)", "threads": "\(session.threads)",
             ]
@@ -173,9 +184,9 @@ public final class VisionModel: Sendable {
             name: name,
             task: task,
             input: input,
-            headKind: kind,
-            head: head,
+            recognised: runs.recognised,
             labels: labels.renamed(configuration.rename),
+            warnings: warnings,
             configuration: configuration,
             session: session,
             stages: regions,
@@ -189,10 +200,10 @@ public final class VisionModel: Sendable {
         await stages?.shutDown()
     }
 
-    /// The numbers of the classes that a request names, by label or by number.
+    /// The numbers of the classes that a request names, as ``Labels/classIDs(named:model:)`` reads them.
     ///
     /// - Throws: ``VisionError/unknownClass(model:name:classes:)``.
-    public func classIDs(named names: [String]) throws(VisionError) -> Set<Int> {
-        try labels.classIDs(named: names, model: name)
+    public func classIDs(named texts: [String]) throws(VisionError) -> Set<Int> {
+        try labels.classIDs(named: texts, model: name)
     }
 }

@@ -11,6 +11,7 @@ struct EngineFlags: ParsableArguments {
     @Option(help: .setting(.threads)) var threads: String?
     @Option(help: .setting(.onnxRuntime)) var onnxruntime: String?
     @Option(help: .setting(.cache)) var cache: String?
+    @Option(help: .setting(.decodeMemory)) var decodeMemory: String?
     @Option(help: "trace, debug, info, notice, warning, error or critical (warning).") var logLevel: String?
 
     /// What the flags say, and the defaults.
@@ -20,7 +21,7 @@ struct EngineFlags: ParsableArguments {
         get throws {
             let flags: [Setting: String?] = [
                 .device: device, .instances: instances, .threads: threads, .onnxRuntime: onnxruntime,
-                .cache: cache, .logLevel: logLevel ?? "warning",
+                .cache: cache, .decodeMemory: decodeMemory, .logLevel: logLevel ?? "warning",
             ]
             return try EngineConfiguration(SettingsLayers(flags: flags.compactMapValues(\.self)))
         }

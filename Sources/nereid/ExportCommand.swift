@@ -58,6 +58,7 @@ struct ExportCommand: AsyncParsableCommand {
             precision: half ? .float16 : .float32
         )
         let path = output ?? URL(fileURLWithPath: checkpoint).deletingPathExtension().path + ".onnx"
+        try OutputPath.checkFile(path)
         let checkpoint = checkpoint
         let graph = try await Self.offPool {
             let graph = try CheckpointConverter.convert(Checkpoint(path: checkpoint), options: options)
@@ -72,6 +73,7 @@ struct ExportCommand: AsyncParsableCommand {
         let configuration = try found.detectron2Configuration()
         let precision: WeightPrecision = half ? .float16 : .float32
         let path = output ?? URL(fileURLWithPath: found.path).deletingPathExtension().path + ".onnx"
+        try OutputPath.checkFile(path)
         let stem = path.hasSuffix(".onnx") ? String(path.dropLast(".onnx".count)) : path
         let graphs = try await Self.offPool {
             let graphs = try Detectron2Converter.convert(

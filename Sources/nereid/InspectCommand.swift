@@ -43,7 +43,7 @@ struct InspectCommand: AsyncParsableCommand {
         let vision = served.vision
         let names = vision.labels.names
         let shown = names.prefix(20).joined(separator: ", ")
-        return [
+        var lines = [
             "task         \(vision.task.rawValue)",
             "head         \(vision.headKind.rawValue): \(vision.headReason)",
             "classes      \(names.count): \(shown)\(names.count > 20 ? ", …" : "")",
@@ -51,7 +51,10 @@ struct InspectCommand: AsyncParsableCommand {
                 + "\(vision.input.encoding.channels.rawValue.uppercased())",
             "runs on      \(vision.session.engineName), \(vision.session.device), "
                 + "\(vision.session.instances) × \(vision.session.threads) threads",
-        ] + (served.aliases.isEmpty ? [] : ["aliases      \(served.aliases.joined(separator: ", "))"])
+        ]
+        lines += vision.warnings.map { "warning      \($0)" }
+        if !served.aliases.isEmpty { lines.append("aliases      \(served.aliases.joined(separator: ", "))") }
+        return lines
     }
 }
 
@@ -59,7 +62,9 @@ extension Runtime {
     /// What the graph at a location says of itself.
     func graph(at location: ModelLocation, session: SessionOptions) async throws -> GraphDescription {
         let found = try ModelLocation.onlyModel(at: location)
-        let session = try await engine.makeSession(found.graphs(from: checkpoints).network, options: session)
+        let session = try await found.explaining(on: checkpoints) {
+            try await engine.makeSession(found.graphs(from: checkpoints).network, options: session)
+        }
         let graph = session.graph
         await session.shutDown()
         return graph

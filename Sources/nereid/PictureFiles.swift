@@ -14,29 +14,32 @@ import Foundation
 
 /// Pictures on the disk.
 enum PictureFiles {
-    private static let endings: Set<String> = [
-        "jpg", "jpeg", "png", "webp", "tif", "tiff", "gif", "heic", "heif", "avif", "bmp",
-    ]
-
-    /// The files named, and in folders every file that is called like a picture, below them too, in order.
-    static func find(_ paths: [String]) throws -> [String] {
-        var files: [String] = []
+    /// The files named, and in folders every file that is named like a picture, below them too, in order. Hidden files and those
+    /// of systems are passed over in folders, as in zips.
+    static func find(_ paths: [String]) throws -> FoundPictures {
+        var found = FoundPictures()
         for path in paths {
             var isFolder = false
             guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
                 throw CommandFailure("there is no picture or folder ‘\(path)’")
             }
             guard isFolder else {
-                files.append(path)
+                found.files.append(path)
                 continue
             }
-            let inside = try FileManager.default.subpathsOfDirectory(atPath: path).sorted().filter { name in
-                name.split(separator: ".").last.map { endings.contains($0.lowercased()) } ?? false
+            let pictures = found.files.count
+            for name in try FileManager.default.subpathsOfDirectory(atPath: path).sorted()
+            where !PictureFileName.isSystemFile(name) {
+                let file = path.hasSuffix("/") ? path + name : "\(path)/\(name)"
+                var isFolder = false
+                if FileManager.default.fileExists(atPath: file, isDirectory: &isFolder), isFolder { continue }
+                if PictureFileName.isPicture(name) { found.files.append(file) } else { found.others.append(file) }
             }
-            guard !inside.isEmpty else { throw CommandFailure("the folder ‘\(path)’ holds no pictures") }
-            files += inside.map { path.hasSuffix("/") ? path + $0 : "\(path)/\($0)" }
+            guard found.files.count > pictures else {
+                throw CommandFailure("the folder ‘\(path)’ holds no pictures" + (found.note.map { "; \($0)" } ?? ""))
+            }
         }
-        return files
+        return found
     }
 
     /// A file's bytes. Blocks its thread.
@@ -51,16 +54,16 @@ enum PictureFiles {
 /// A folder that annotated pictures are written to.
 final class AnnotatedFolder: Sendable {
     private let path: String
-    private let taken = Mutex<Set<String>>([])
+    private let taken: Mutex<Set<String>>
 
     /// Makes the folder if it is not there.
-    init(_ path: String) throws {
-        do {
-            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-        } catch {
-            throw CommandFailure("the folder ‘\(path)’ can't be made: \(error)")
-        }
+    ///
+    /// - Parameter keepsFiles: whether files that are there already are not written over.
+    init(_ path: String, keepsFiles: Bool = false) throws {
+        try OutputPath.makeFolder(path)
         self.path = path
+        let files = keepsFiles ? try FileManager.default.contentsOfDirectory(atPath: path) : []
+        taken = Mutex(Set(files))
     }
 
     /// Draws and writes one picture: a PNG if it was one, a JPEG otherwise. Blocks its thread.
@@ -68,11 +71,12 @@ final class AnnotatedFolder: Sendable {
         _ picture: Picture,
         _ detections: [Detection],
         _ classifications: [Classification],
-        named original: String
+        named original: String,
+        _ limit: WorkLimit
     ) throws {
         let isPNG = picture.format == .png
-        let drawn = try Annotation.draw(detections, classifications: classifications, on: picture)
-        let bytes = try drawn.encoded(as: isPNG ? .png : .jpeg(quality: 92))
+        let drawn = try Annotation.draw(detections, classifications: classifications, on: picture, limit: limit)
+        let bytes = try drawn.encoded(as: isPNG ? .png : .jpeg(quality: 92), limit: limit)
         let file = "\(path)/\(freeName(for: original, ending: isPNG ? "png" : "jpg"))"
         guard FileManager.default.createFile(atPath: file, contents: Data(bytes.readableBytesView)) else {
             throw CommandFailure("the file ‘\(file)’ can't be written")

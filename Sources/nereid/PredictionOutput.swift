@@ -12,32 +12,46 @@ import Foundation
 /// Where results of many pictures go, one by one, so that a long run shows and keeps what it has.
 final class PredictionOutput {
     enum Format: String, CaseIterable {
-        case json, csv
+        case json, jsonl, csv
     }
 
     private let format: Format
     private let file: FileHandle
-    private var isFirst = true
+    private var isFirst: Bool
 
     /// Opens a file, or standard output.
-    init(format: Format, path: String?) throws {
+    ///
+    /// - Parameter earlier: what an earlier run left in the file, behind which results are written.
+    init(format: Format, path: String?, after earlier: EarlierResults? = nil) throws {
         self.format = format
+        isFirst = earlier.map { $0.length == 0 } ?? true
         guard let path else {
             file = .standardOutput
             return
         }
-        guard FileManager.default.createFile(atPath: path, contents: nil), let file = FileHandle(forWritingAtPath: path)
-        else { throw CommandFailure("the file \(path) can't be written; is its folder there?") }
+        let isThere = earlier != nil && FileManager.default.fileExists(atPath: path)
+        try OutputPath.checkFile(path)
+        guard isThere || FileManager.default.createFile(atPath: path, contents: nil),
+            let file = FileHandle(forWritingAtPath: path)
+        else { throw CommandFailure("the file ‘\(path)’ can't be written; is its folder there?") }
+        if isThere, let earlier {
+            try file.truncate(atOffset: UInt64(earlier.length))
+            try file.seekToEnd()
+        }
         self.file = file
     }
 
     func begin() throws {
-        try put(format == .json ? "[" : CSVFormat.headings)
+        switch format {
+        case .json: try put("[")
+        case .jsonl: break
+        case .csv: if isFirst { try put(CSVFormat.headings) }
+        }
     }
 
     func write(_ path: String, _ result: Result<JobAnswer, any Error>, model: String) throws {
         switch format {
-        case .json:
+        case .json, .jsonl:
             let document =
                 switch result {
                 case .success(let answer):
@@ -49,14 +63,11 @@ final class PredictionOutput {
                 }
             let encoder = JSONEncoder()
             encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-            try put((isFirst ? "\n" : ",\n") + String(decoding: try encoder.encode(document), as: UTF8.self))
+            let text = String(decoding: try encoder.encode(document), as: UTF8.self)
+            try put(format == .jsonl ? text + "\n" : (isFirst ? "\n" : ",\n") + text)
         case .csv:
-            switch result {
-            case .success(let answer):
-                try put(CSVFormat.lines(file: path, answer.detections))
-                try put(CSVFormat.lines(file: path, classifications: answer.classifications))
-            case .failure(let error): standardError("\(path): \(error)")
-            }
+            try put(CSVFormat.lines(file: path, model: model, result))
+            if case .failure(let error) = result { standardError("\(path): \(error)") }
         }
         isFirst = false
     }

@@ -89,9 +89,14 @@ extension Logger {
 }
 
 extension ImagingPool {
-    /// As many threads as the settings say.
+    /// Threads and memory as the settings say.
     convenience init(_ configuration: EngineConfiguration) {
-        if let threads = configuration.decodeThreads { self.init(threads: threads) } else { self.init() }
+        let memory = configuration.decodeMemory
+        if let threads = configuration.decodeThreads {
+            self.init(threads: threads, memory: memory)
+        } else {
+            self.init(memory: memory)
+        }
     }
 }
 

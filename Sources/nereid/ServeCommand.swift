@@ -15,7 +15,7 @@ struct ServeCommand: AsyncParsableCommand {
         commandName: "serve",
         abstract: "Serve models: a page and an HTTP API on http://localhost:8080.",
         discussion: """
-            MODEL is an .onnx file, a folder of them, or NAME=PATH. Without one, the bundled demonstration model is served, \
+            MODEL is an .onnx file, a checkpoint (.pt, .pth, .pkl), a folder of them, or NAME=PATH. Without one, the bundled demonstration model is served, \
             which can also be named: demo. Folders and files are watched: models that appear are loaded, changed ones \
             replaced, removed ones let go, without a restart.
 
@@ -62,6 +62,7 @@ struct ServeCommand: AsyncParsableCommand {
         var repository: ModelRepository?
         if plan.server.runsModels {
             let runtime = try Runtime(plan.engine, imaging: imaging)
+            for warning in plan.warnings { logger.warning("\(warning)") }
             try await runtime.check(plan.engine.session.device)
             announcement = runtime.description
             let models = runtime.repository(of: try plan.locations(), session: plan.engine.session)

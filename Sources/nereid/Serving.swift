@@ -32,7 +32,8 @@ extension Worker {
         self.init(
             imaging: imaging,
             limits: configuration.pictures,
-            appliesOrientation: configuration.appliesOrientation
+            appliesOrientation: configuration.appliesOrientation,
+            maskPixels: configuration.maxMaskPixels
         )
     }
 }

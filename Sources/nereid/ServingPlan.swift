@@ -24,8 +24,10 @@ struct ServingPlan: CustomStringConvertible {
     /// One line for each thing that matters, for a person who checks a command line. Without passwords.
     var description: String {
         let models = self.models.map { argument in
-            "model: \(argument.printable())"
-                + ((try? ModelLocation(argument: argument)) == nil ? " (nothing is there)" : "")
+            guard let location = try? ModelLocation(argument: argument) else {
+                return "model: \(argument.printable()) (nothing is there)"
+            }
+            return "model: \(argument.printable())\(location.isWithoutModel ? " (\(Self.emptyFolder))" : "")"
         }
         let role =
             switch self.role {
@@ -60,6 +62,16 @@ struct ServingPlan: CustomStringConvertible {
             return try CertificateKeeper(source, logger: Logger(engine).quietened).descriptions
         } catch {
             return ["certificates: \(error)"]
+        }
+    }
+
+    private static let emptyFolder = "warning: a folder without a model yet; models that appear in it are served"
+
+    /// What does not stand against serving, but may not be meant.
+    var warnings: [String] {
+        models.compactMap { argument in
+            guard let location = try? ModelLocation(argument: argument), location.isWithoutModel else { return nil }
+            return "there is no model in the folder \(argument.printable()) yet; models that appear in it are served"
         }
     }
 

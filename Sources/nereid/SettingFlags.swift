@@ -9,6 +9,7 @@ import NereidServer
 struct SettingFlags: ParsableArguments {
     @Option(help: .setting(.host)) var host: String?
     @Option(help: .setting(.port)) var port: String?
+    @Option(help: .setting(.hosts)) var hosts: String?
     @Option(help: .setting(.defaultModel)) var defaultModel: String?
     @Option(help: .setting(.require)) var require: [String] = []
     @Option(help: .setting(.device)) var device: String?
@@ -17,11 +18,13 @@ struct SettingFlags: ParsableArguments {
     @Option(help: .setting(.onnxRuntime)) var onnxruntime: String?
     @Option(help: .setting(.cache)) var cache: String?
     @Option(help: .setting(.decodeThreads)) var decodeThreads: String?
+    @Option(help: .setting(.decodeMemory)) var decodeMemory: String?
     @Option(help: .setting(.applyOrientation)) var applyOrientation: String?
     @Option(help: .setting(.maxPictureBytes)) var maxPictureBytes: String?
     @Option(help: .setting(.maxPictureSide)) var maxPictureSide: String?
     @Option(help: .setting(.maxPicturePixels)) var maxPicturePixels: String?
     @Option(help: .setting(.decodeTimeout)) var decodeTimeout: String?
+    @Option(help: .setting(.maxMaskPixels)) var maxMaskPixels: String?
     @Option(help: .setting(.maxRequestBytes)) var maxRequestBytes: String?
     @Option(help: .setting(.maxUploadMemory)) var maxUploadMemory: String?
     @Option(help: .setting(.maxConnections)) var maxConnections: String?
@@ -47,9 +50,10 @@ struct SettingFlags: ParsableArguments {
     /// What the command line says.
     var given: [Setting: String] {
         let all: [Setting: String?] = [
-            .host: host, .port: port, .defaultModel: defaultModel,
+            .host: host, .port: port, .hosts: hosts, .defaultModel: defaultModel,
             .require: require.isEmpty ? nil : require.joined(separator: ","), .device: device, .instances: instances,
             .threads: threads, .onnxRuntime: onnxruntime, .cache: cache, .decodeThreads: decodeThreads,
+            .decodeMemory: decodeMemory, .maxMaskPixels: maxMaskPixels,
             .applyOrientation: applyOrientation, .maxPictureBytes: maxPictureBytes, .maxPictureSide: maxPictureSide,
             .maxPicturePixels: maxPicturePixels, .decodeTimeout: decodeTimeout, .maxRequestBytes: maxRequestBytes,
             .maxUploadMemory: maxUploadMemory, .maxConnections: maxConnections, .queue: queue, .workers: workers,

@@ -47,6 +47,7 @@ struct WorkerCommand: AsyncParsableCommand {
 
     private func work(_ plan: ServingPlan, at address: RedisAddress) async throws {
         let runtime = try Runtime(plan.engine)
+        for warning in plan.warnings { runtime.logger.warning("\(warning)") }
         try await runtime.check(plan.engine.session.device)
         let certificates = try plan.server.tls.map { try CertificateKeeper($0, logger: runtime.logger) }
         async let isWarm: Void = runtime.imaging.warmUp()
@@ -61,6 +62,7 @@ struct WorkerCommand: AsyncParsableCommand {
             healthOf: WorkerDirectory(models, worker: worker),
             configuration: plan.server,
             load: { worker.load(of: $0) },
+            imaging: runtime.imaging,
             certificates: certificates,
             logger: runtime.logger
         ) { port in

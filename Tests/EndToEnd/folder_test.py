@@ -149,8 +149,13 @@ def check_downloads(page, labels):
         assert abs(annotation["area"] - width * height) < 0.01 and annotation["iscrowd"] == 0
         assert names[annotation["category_id"]] == detection["label"] and annotation["score"] == detection["score"]
     lines = list(csv.DictReader(page.downloaded_once("#folder-csv", "reef.detections.csv").splitlines()))
-    assert len(lines) == total, f"{len(lines)} lines of {total}"
-    assert {line["picture"] for line in lines} == {e["picture"] for e in whole["pictures"] if e.get("detections")}
+    # A picture without finds has a line too, and so has one that failed.
+    empty = [entry for entry in whole["pictures"] if not entry.get("detections")]
+    assert len(lines) == total + len(empty), f"{len(lines)} lines of {total} and {len(empty)}"
+    assert {line["file"] for line in lines} == {entry["picture"] for entry in whole["pictures"]}
+    for entry in empty:
+        [line] = [line for line in lines if line["file"] == entry["picture"]]
+        assert line["label"] == "" and line["error"] == entry.get("error", {}).get("code", ""), line
     passed(f"one file holds all: {total} detections as JSON, COCO and CSV")
     return whole
 

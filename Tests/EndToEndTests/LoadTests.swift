@@ -100,28 +100,46 @@ struct LoadTests {
         }
     }
 
-    @Test("Connections beyond max_connections wait until there is room")
+    @Test("Beyond max_connections, only health is answered until there is room")
     func connections() async throws {
         try await RunningServer.with(.init(models: ["blocks-v8"], flags: ["--max-connections", "4"])) { server in
             let picture = try ByteBuffer.blocks(block)
-            // The client that has asked for readiness holds one. The others are known to be taken by their answers.
-            var idle: [RawConnection] = []
-            for _ in 0..<3 {
+            let head = ByteBuffer.request("Content-Length: \(picture.readableBytes)")
+            // Their requests have begun; for those beyond the limit there is no place.
+            var busy: [RawConnection] = []
+            for _ in 0..<5 {
                 let connection = try await RawConnection.open(to: server)
-                try await connection.post(RunningServer.path(of: "blocks-v8"), picture)
-                #expect(try await connection.answer().status == 200)
-                idle.append(connection)
+                try await connection.send(head)
+                busy.append(connection)
             }
-            // The server may have been about to take one more when the last of them was counted.
-            idle.append(try await RawConnection.open(to: server))
+            try await eventually("a request to be refused") {
+                try await RawConnection.with(server) { late in
+                    try await late.post(RunningServer.path(of: "blocks-v8"), picture)
+                    let answer = try await late.answer()
+                    guard answer.status != 200 else { return Bool?.none }
+                    #expect((answer.status, answer.problemCode) == (503, "too_many_connections"))
+                    #expect(answer.headers["connection"] == "close")
+                    #expect(answer.headers["retry-after"].flatMap { Int($0) }.map { (1...60).contains($0) } == true)
+                    try await late.ends()
+                    return true
+                }
+            }
+            #expect(try await server.health().status == 200)
+            var answered = 0
+            for connection in busy {
+                // One that was refused may be closed already.
+                try? await connection.send(picture)
+                let answer = try #require(try await connection.answerIfAny())
+                if answer.status == 200 {
+                    #expect(try answer.json(Prediction.self).detections == [block.detection])
+                    answered += 1
+                } else {
+                    #expect(answer.problemCode == "too_many_connections")
+                }
+                await connection.close()
+            }
+            #expect((3...4).contains(answered))
             try await server.expectCorrectAnswer()
-            try await RawConnection.with(server) { late in
-                try await late.post(RunningServer.path(of: "blocks-v8"), picture)
-                try await server.expectCorrectAnswer()
-                #expect(!late.hasNews)
-                for connection in idle { await connection.close() }
-                #expect(try await late.answer().json(Prediction.self).detections == [block.detection])
-            }
         }
     }
 
@@ -142,6 +160,16 @@ struct LoadTests {
             #expect(answers.allSatisfy { [200, 504].contains($0.status) })
             #expect(Set(answers.compactMap(\.problemCode)) == ["deadline_passed"])
             try await eventually("nothing to wait or run") { try await (server.pending("slow") == 0).orNil }
+        }
+    }
+}
+
+extension RunningServer {
+    /// Asks for health over a connection of its own.
+    fileprivate func health() async throws -> Answer {
+        try await RawConnection.with(self) { connection in
+            try await connection.send("GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            return try await connection.answer()
         }
     }
 }

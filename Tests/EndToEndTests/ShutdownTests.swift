@@ -3,6 +3,7 @@
 
 import Foundation
 import NIOCore
+import Synchronization
 import Testing
 
 @Suite("Stopping and starting again", .inTurn, .serialized)
@@ -50,6 +51,75 @@ struct ShutdownTests {
                 try await connection.post(RunningServer.path(of: "blocks-v8"), .blocks(block))
                 #expect(try await connection.answer().status == 200)
             }
+        }
+    }
+
+    /// What clients saw that send one request after the other, over connections that they keep.
+    private final class Seen: Sendable {
+        private let state = Mutex((answers: 0, lost: [String]()))
+
+        var answers: Int { state.withLock { $0.answers } }
+        var lost: [String] { state.withLock { $0.lost } }
+        func answered() { state.withLock { $0.answers += 1 } }
+        func lose(_ what: String) { state.withLock { $0.lost.append(what) } }
+    }
+
+    @Test("No request on a kept connection is lost when the server is told to stop under load", arguments: 1...4)
+    func keptConnections(run: Int) async throws {
+        let setup = RunningServer.Setup(
+            models: ["blocks-v8"],
+            flags: ["--shutdown-delay", "0.3", "--queue-jobs", "100"]
+        )
+        try await RunningServer.with(setup) { server in
+            let (seen, picture, block) = (Seen(), try ByteBuffer.blocks(block), block)
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for _ in 0..<12 {
+                    group.addTask {
+                        // Until nobody listens any more.
+                        while let connection = try? await RawConnection.open(to: server) {
+                            let isLast = try await Self.ask(connection, picture, block, seen)
+                            await connection.close()
+                            if isLast { return }
+                        }
+                    }
+                }
+                try await eventually("requests to be answered") { (seen.answers > 50).orNil }
+                server.process.terminate()
+                try await group.waitForAll()
+            }
+            #expect(seen.lost == [])
+            #expect(try await server.process.exitStatus(within: .seconds(10)) == 0)
+        }
+    }
+
+    /// Asks until the server says that it closes the connection.
+    ///
+    /// - Returns: whether the connection was closed before its first request was read: nobody listens any more.
+    private static func ask(
+        _ connection: RawConnection,
+        _ picture: ByteBuffer,
+        _ block: Block,
+        _ seen: Seen
+    ) async throws -> Bool {
+        var isFirst = true
+        while true {
+            do {
+                try await connection.post(RunningServer.path(of: "blocks-v8"), picture)
+            } catch {
+                if !isFirst { seen.lose("the connection was closed without a word: \(error)") }
+                return isFirst
+            }
+            guard let answer = try await connection.answerIfAny() else {
+                if !isFirst { seen.lose("a request was not answered") }
+                return isFirst
+            }
+            if answer.status == 200, try answer.json(Prediction.self).detections == [block.detection] {
+                seen.answered()
+            } else {
+                seen.lose("\(answer.status): \(answer.text)")
+            }
+            if answer.headers["connection"] == "close" { return false }
+            isFirst = false
         }
     }
 

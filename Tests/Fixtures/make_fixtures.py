@@ -27,6 +27,15 @@ a cell that is a quarter red and otherwise black scores 0.5, and a grey one noth
                                                                       stride 8, 100 of 16, 25 of 32; x, y from the
                                                                       cell's corner in strides, log of w, h in strides;
                                                                       only stride 16 scores
+    blocks-yolox-decoded.onnx  the same                               [1,525,8]: as yolox, decoded to pixels
+    blocks-v8-rows.onnx      float32 [1,3,160,160] RGB 0…1            [1,525,7]: as v8, a row for each cell of strides 8, 16
+                                                                      and 32; only stride 16 scores
+    blocks-v8-fractions.onnx the same                                 [1,7,525]: the same as planes, boxes as fractions of
+                                                                      the input
+    blocks-deepstream.onnx   the same                                 [1,525,6]: the same as x1, y1, x2, y2, score, class
+    blocks-v7-end2end.onnx   the same                                 [found,7]: batch, x1, y1, x2, y2, class, score of the
+                                                                      cells that score
+    blocks-rtdetr.onnx       the same                                 [1,525,7]: the same as blocks-v8-rows, as fractions
     blocks-fixed-v8.onnx     float16 [1,3,160,160] RGB 0…1            as v8, float16
     blocks-uint8-v8.onnx     uint8 [batch,3,height,width] RGB 0…255   as v8
     slow.onnx                as v8                                    as v8, after a few tenths of a second of matrix
@@ -117,19 +126,20 @@ class Builder:
         """A tensor of the shape of `like` that holds one value."""
         return self("Expand", self.floats(value), self("Shape", like))
 
-    def write(self, name, output, kind, shape):
+    def write(self, name, output, kind, shape, metadata=None, called="output0"):
         graph = helper.make_graph(
-            self.nodes + [helper.make_node("Identity", [output], ["output0"], name="output0")],
+            self.nodes + [helper.make_node("Identity", [output], [called], name=called)],
             name,
             [self.input],
-            [helper.make_tensor_value_info("output0", kind, shape)],
+            [helper.make_tensor_value_info(called, kind, shape)],
             self.constants,
         )
         # The oldest ONNX Runtime that Nereid opens, 1.17, reads IR version 9 and operator set 20.
         model = helper.make_model(
             graph, ir_version=8, opset_imports=[helper.make_opsetid("", 17)], producer_name="make_fixtures.py"
         )
-        helper.set_model_props(model, {"names": str(NAMES), "stride": str(STRIDE), "task": "detect"})
+        usual = {"names": str(NAMES), "stride": str(STRIDE), "task": "detect"}
+        helper.set_model_props(model, usual if metadata is None else metadata)
         onnx.checker.check_model(model, full_check=True)
         content = model.SerializeToString(deterministic=True)
         (FOLDER / f"{name}.onnx").write_bytes(content)
@@ -226,6 +236,68 @@ def yolox():
     build.write("blocks-yolox", build("Transpose", columns, perm=[0, 2, 1]), TensorProto.FLOAT, [1, 525, 8])
 
 
+def grid(scale=1):
+    """Centre and size in pixels of the cells of strides 8, 16 and 32, [1,4,525]."""
+    levels = []
+    for stride in (8, 16, 32):
+        side = 160 // stride
+        y, x = np.divmod(np.arange(side * side), side)
+        levels.append(np.stack([(x + 0.5) * stride, (y + 0.5) * stride, np.full(side * side, stride), np.full(side * side, stride)]))
+    return np.concatenate(levels, 1)[None] * scale
+
+
+def dense_scores(build, middle, channels):
+    """[1,channels,525], zeros but at stride 16."""
+    zeros = [build.floats(np.zeros((1, channels, count))) for count in (400, 25)]
+    return build("Concat", zeros[0], middle, zeros[1], axis=2)
+
+
+def rows(build, columns):
+    return build("Transpose", columns, perm=[0, 2, 1])
+
+
+def yolox_decoded():
+    build = Builder(shape=FIXED)
+    scores = build.flat(build.scores(build("Div", "images", build.floats(255)), order="bgr"))
+    columns = build(
+        "Concat", build.floats(grid()), dense_scores(build, objectness_and_shares(build, scores), 4), axis=1
+    )
+    build.write("blocks-yolox-decoded", rows(build, columns), TensorProto.FLOAT, [1, 525, 8], {}, called="output")
+
+
+def dense_v8(name, shape, transposed, scale=1, metadata=None):
+    build = Builder(shape=FIXED)
+    scores = dense_scores(build, build.flat(build.scores("images")), 3)
+    columns = build("Concat", build.floats(grid(scale)), scores, axis=1)
+    build.write(name, rows(build, columns) if transposed else columns, TensorProto.FLOAT, shape, metadata)
+
+
+def corners(build):
+    """Corners in pixels, score and class of every cell, [1,525,6]."""
+    scores = dense_scores(build, build.flat(build.scores("images")), 3)
+    centred = grid()
+    edges = np.concatenate([centred[:, :2] - centred[:, 2:] / 2, centred[:, :2] + centred[:, 2:] / 2], 1)
+    best = build("ReduceMax", scores, axes=[1], keepdims=1)
+    number = build("Cast", build("ArgMax", scores, axis=1, keepdims=1), to=TensorProto.FLOAT)
+    return rows(build, build("Concat", build.floats(edges), best, number, axis=1))
+
+
+def deepstream():
+    build = Builder(shape=FIXED)
+    build.write("blocks-deepstream", corners(build), TensorProto.FLOAT, [1, 525, 6], {})
+
+
+def v7_end2end():
+    build = Builder(shape=FIXED)
+    cells = build("Squeeze", corners(build), build.integers([0]))
+    scores = build("Squeeze", build("Gather", cells, build.integers([4]), axis=1), build.integers([1]))
+    found = build("Compress", cells, build("Greater", scores, build.floats(0.1)), axis=0)
+    # Class before score, and before all the picture's place in the batch.
+    ordered = build("Gather", found, build.integers([0, 1, 2, 3, 5, 4]), axis=1)
+    picture = build("Mul", build("Gather", found, build.integers([4]), axis=1), build.floats(0))
+    build.write("blocks-v7-end2end", build("Concat", picture, ordered, axis=1), TensorProto.FLOAT, ["found", 7], {})
+
+
 def slow(rounds=1000, side=256, name="slow"):
     build = Builder()
     # The loop starts from the input and its result, times nothing, goes into the output, so that no optimiser may
@@ -312,6 +384,14 @@ def check():
     corners = np.stack([cells % 10, cells // 10], 1)
     boxes = np.concatenate([(rows[400:500, :2] + corners) * STRIDE, np.exp(rows[400:500, 2:4]) * STRIDE], 1)
     assert found(np.concatenate([boxes, rows[400:500, 4:5] * rows[400:500, 5:]], 1)) == expected
+    decoded = run("blocks-yolox-decoded", picture[:, ::-1] * 255)[0]
+    assert found(np.concatenate([decoded[:, :4], decoded[:, 4:5] * decoded[:, 5:]], 1)) == expected
+    assert found(run("blocks-v8-rows", picture)[0]) == expected
+    for dense in (run("blocks-v8-fractions", picture)[0].T, run("blocks-rtdetr", picture)[0]):
+        assert found(np.concatenate([dense[:, :4] * 160, dense[:, 4:]], 1)) == expected
+    for box in (run("blocks-deepstream", picture)[0], run("blocks-v7-end2end", picture)[:, [1, 2, 3, 4, 6, 5]]):
+        box = box[box[:, 4] > 0.5]
+        assert {(NAMES[int(r[5])], int(r[0] + r[2]) // 2, int(r[1] + r[3]) // 2) for r in box} == expected
     assert run("identity-unknown", picture).shape == (1, 3, 7, 7, 7)
     assert run("blocks-end2end", picture[:, :, :32, :64]).shape == (1, 50, 6)
     assert run("blocks-v8", np.concatenate([picture[:, :, :64, :96]] * 2)).shape == (2, 7, 24)
@@ -322,6 +402,12 @@ def main():
     (FOLDER / "broken.onnx").write_bytes(whole[: len(whole) // 2])
     # Years of products: only a run that is stopped ever ends. It has no --check for that reason.
     slow(rounds=1 << 40, name="endless")
+    dense_v8("blocks-v8-rows", [1, 525, 7], transposed=True, metadata={"stride": "32"})
+    dense_v8("blocks-v8-fractions", [1, 7, 525], transposed=False, scale=1 / 160)
+    description = {"names": str(NAMES), "stride": "32", "task": "detect", "description": "Ultralytics rtdetr-l model"}
+    dense_v8("blocks-rtdetr", [1, 525, 7], transposed=True, scale=1 / 160, metadata=description)
+    for fixture in (yolox_decoded, deepstream, v7_end2end):
+        fixture()
     for fixture in (uint8_v8, fixed_v8, v5, end2end, yolox, slow, identity_unknown, unsupported_output, failing):
         fixture()
     if "--check" in sys.argv:

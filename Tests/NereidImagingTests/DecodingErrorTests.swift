@@ -11,18 +11,24 @@ struct DecodingErrorTests {
     @Test(
         "bytes that are no picture",
         arguments: [
-            "", "B", "hello, world", "GIF88a", "RIFF....WAVE", "%!PS-Adobe", "\0\0\0\u{18}ftypisom\0\0\0\0isommp42",
+            "B", "hello, world", "GIF88a", "RIFF....", "\u{1}\u{2}\u{3}",
         ]
     )
     func notAPicture(text: String) {
         #expect(errorOfDecoding(text.utf8) == .notAPicture)
     }
 
+    @Test("no bytes at all")
+    func emptyFile() {
+        #expect(errorOfDecoding([]) == .emptyFile)
+        #expect(ImagingError.emptyFile.description.contains("the file is empty"))
+    }
+
     @Test(
         "pictures of kinds that are not read",
         arguments: [
             ("P6 1 1 255 abc", "a Netpbm picture (PPM)"), ("qoif....", "QOI"), ("8BPS\0\u{1}", "Photoshop (PSD)"),
-            ("\0\0\u{1}\0\u{1}\0", "an icon (ICO)"), ("%PDF-1.7", "PDF"), ("\0\0\0\u{C}JXL \r\n", "JPEG XL"),
+            ("\0\0\u{1}\0\u{1}\0", "an icon (ICO)"), ("<svg>", "SVG"), ("\0\0\0\u{C}JXL \r\n", "JPEG XL"),
         ]
     )
     func unsupportedKind(text: String, kind: String) {
@@ -153,6 +159,9 @@ struct DecodingErrorTests {
             ),
             (.destinationTooSmall(bytes: 1, needed: 2), "byteCount(for:)"), (.encodingFailed(reason: "x"), "x"),
             (.textFailed(reason: "x"), "font"), (.poolIsShutDown, "stopped"),
+            (.cancelled, "not needed"), (.deadlinePassed, "before its deadline"),
+            (.tooLarge(.memory, value: 2, limit: 1), "raise decode_memory"),
+            (.tooLarge(.pixelsAtOnce, value: 2, limit: 1), "raise max_picture_pixels"),
         ]
         for (error, part) in errors {
             #expect(error.description.contains(part))

@@ -72,4 +72,51 @@ struct WorkerTests {
         let answers = await task.value
         #expect(throws: CancellationError.self) { try answers[0].get() }
     }
+
+    @Test("ends at the latest deadline of its jobs, whatever they wait for")
+    func deadline() async throws {
+        let engine = GatedEngine()
+        let model = try await Fixtures.served("gated", on: engine, maxBatch: 2)
+        // A run that never ends by itself.
+        engine.gate.close()
+        let picture = try Fixtures.picture()
+        let jobs = [Job(picture, for: model, within: .zero), Job(picture, for: model, within: .milliseconds(1))]
+        for answer in await Self.worker.run(jobs) {
+            #expect(throws: JobError.deadlinePassed(model: "gated", hadBegun: true)) { try answer.get() }
+        }
+        engine.gate.open()
+    }
+
+    @Test("runs pictures of a batch that find no memory after the others, which hold it", arguments: [false, true])
+    func memory(keepsPicture: Bool) async throws {
+        let model = try await Fixtures.served("blocks-v8", maxBatch: 4)
+        // A PNG of 160 × 160 takes 153,600 bytes and keeps 76,800; one that is drawn on takes and keeps 230,400. There is room
+        // for one of them at a time.
+        let pool = ImagingPool(threads: 2, memory: keepsPicture ? 320_000 : 204_800)
+        let queue = EmbeddedQueue(worker: Worker(imaging: pool))
+        let pictures = try (0..<6).map { try Fixtures.picture(column: $0) }
+        let found = try await withThrowingTaskGroup(of: (Int, [Float]).self) { group in
+            for (index, picture) in pictures.enumerated() {
+                group.addTask {
+                    let job = Job(picture, for: model, keepsPicture: keepsPicture)
+                    return (index, try await queue.submit(job).detections.map(\.box.x1))
+                }
+            }
+            return try await group.reduce(into: [:]) { $0[$1.0] = $1.1 }
+        }
+        #expect(found == Dictionary(uniqueKeysWithValues: (0..<6).map { ($0, [Float($0 * 16)]) }))
+        if !keepsPicture {
+            let together = await Worker(imaging: pool).run(pictures.map { Job($0, for: model) })
+            #expect(try together.map { try $0.get().detections.map(\.box.x1) } == (0..<6).map { [Float($0 * 16)] })
+        }
+        await pool.shutDown()
+    }
+
+    @Test("gives an answer without its picture to those who need it no more")
+    func withoutPicture() async throws {
+        let model = try await Fixtures.served("blocks-v8")
+        let answer = try await Self.worker.run([Job(try Fixtures.picture(), for: model, keepsPicture: true)])[0].get()
+        #expect(answer.picture != nil && answer.withoutPicture().picture == nil)
+        #expect(answer.withoutPicture().detections == answer.detections)
+    }
 }

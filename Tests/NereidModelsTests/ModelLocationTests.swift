@@ -88,13 +88,57 @@ struct ModelLocationTests {
     func onlyModel() throws {
         let folder = try TemporaryFolder()
         func only() throws -> FoundModel { try ModelLocation.onlyModel(at: ModelLocation(path: folder.path)) }
-        func refusal(_ count: Int) -> ModelsError {
-            .unsupportedFile(path: folder.path, reason: "it holds \(count) models; give the path of one .onnx file")
-        }
-        #expect(throws: refusal(0)) { try only() }
+        func refusal(_ reason: String) -> ModelsError { .unsupportedFile(path: folder.path, reason: reason) }
+        #expect(throws: refusal("it is an empty folder; give \(ModelsError.kinds)")) { try only() }
         let path = try folder.write(to: "a.onnx")
         #expect(try only().path == path)
         try folder.write(to: "b.onnx")
-        #expect(throws: refusal(2)) { try only() }
+        #expect(throws: refusal("it holds 2 models (a.onnx, b.onnx); give the path of one")) { try only() }
+    }
+
+    @Test(
+        "says what a folder without a model holds, and what to do",
+        arguments: [
+            ("weights/best.pt", "there is one below it: give ‘", "/weights/best.pt’"),
+            ("saved_model.pb", "it is a SavedModel of TensorFlow", "tf2onnx"),
+            ("dive 1/a.jpg", "it holds pictures and no model", "nereid predict MODEL "),
+            ("dive.mp4", "it holds videos and no model", "ffmpeg"),
+            ("notes.txt", "none of the files in it is a model", "an .onnx file"),
+        ]
+    )
+    func foreignFolder(file: String, found: String, advice: String) throws {
+        let folder = try TemporaryFolder()
+        let url = folder.url.appendingPathComponent(file)
+        try FileManager.default.createDirectory(
+            at: url.deletingLastPathComponent(),
+            withIntermediateDirectories: true
+        )
+        try Data("x".utf8).write(to: url)
+        let error = try #require(
+            #expect(throws: ModelsError.self) {
+                try ModelLocation.onlyModel(at: ModelLocation(path: folder.path))
+            }
+        )
+        #expect(error.description.contains(found) && error.description.contains(advice), "\(error)")
+    }
+
+    @Test("names files that a mistyped path may mean")
+    func similar() throws {
+        let folder = try TemporaryFolder()
+        for name in ["benthic.pt", "benthic-2.onnx", "other.onnx", "notes.txt"] { try folder.write(to: name) }
+        func similar(_ name: String) -> [String] {
+            guard
+                case .noSuchPath(_, let similar)? =
+                    (#expect(throws: ModelsError.self) { try ModelLocation(argument: folder.path(name)) })
+            else { return [] }
+            return similar
+        }
+        #expect(similar("benthci.pt") == [folder.path("benthic.pt")])
+        #expect(similar("benthic.onnx") == [folder.path("benthic-2.onnx"), folder.path("benthic.pt")])
+        #expect(similar("squid.onnx") == [])
+        let words = ModelsError.noSuchPath("x", similar: ["y.pt"]).description
+        for kind in ["did you mean y.pt?", ".onnx", ".pt", ".pth", ".pkl", "config.yaml", "folder", "demo"] {
+            #expect(words.contains(kind))
+        }
     }
 }

@@ -124,7 +124,10 @@ struct ModelSettingsTests {
         ("task: [detect]", "‘task’ must be a word"),
         ("labels: {0: a}", "‘labels’ must be a list of words"),
         ("labels: [a, [b]]", "‘labels’ must be a list of words"),
-        ("labels: nowhere.txt", "‘labels’ names the file /models/nowhere.txt, which can't be read as UTF-8 text"),
+        (
+            "labels: nowhere.txt",
+            "‘labels’ names the file /models/nowhere.txt, which can't be read as UTF-8 or UTF-16 text"
+        ),
         ("aliases: benthic", "‘aliases’ must be a list of words"),
         ("confidence: high", "‘confidence’ must be a number"),
         ("confidence: .nan", "‘confidence’ must be a number"),
@@ -179,10 +182,53 @@ struct ModelSettingsTests {
     func unreadable() throws {
         let folder = try TemporaryFolder()
         let long = try folder.write(String(repeating: "#", count: 1 << 20) + "#", to: "long.yaml")
-        let reason = "it can't be read as UTF-8 text of at most 1 MiB"
+        let reason = "it can't be read as UTF-8 or UTF-16 text of at most 1 MiB"
         for path in [folder.path("gone.yaml"), folder.path, long] {
             #expect(throws: ModelsError.settings(path: path, reason: reason)) { try ModelSettings(path: path) }
         }
+    }
+
+    @Test("may be saved in UTF-8 or UTF-16, with a byte order mark or without, and their labels too")
+    func encodings() throws {
+        let folder = try TemporaryFolder()
+        for settings in "aliases: [海鼠]\nlabels: names.txt\n".encodings {
+            for labels in "Seegurke\r\n海鼠\r\n".encodings {
+                try folder.write(bytes: labels, to: "names.txt")
+                let read = try ModelSettings(path: folder.write(bytes: settings, to: "reef.yaml"))
+                #expect(read.aliases == ["海鼠"])
+                #expect(read.vision.labels == ["Seegurke", "海鼠"])
+            }
+        }
+    }
+
+    static let documents = [
+        ("data.yaml", "path: x\nnames: [urchin, star]\n"), ("data.yaml", "nc: 2\nnames:\n  0: urchin\n  1: star\n"),
+        ("data.yml", "- urchin\n- star\n"), ("names.json", #"{"1": "star", "0": "urchin"}"#),
+        ("names.json", #"{"names": ["urchin", "star"]}"#),
+    ]
+
+    @Test("take labels from a data set's YAML, or from JSON", arguments: documents)
+    func labelDocuments(name: String, text: String) throws {
+        let folder = try TemporaryFolder()
+        for bytes in text.encodings {
+            try folder.write(bytes: bytes, to: name)
+            let path = try folder.write("labels: \(name)", to: "reef.yaml")
+            #expect(try ModelSettings(path: path).vision.labels == ["urchin", "star"])
+        }
+    }
+
+    @Test(
+        "refuse such a file that does not name each class",
+        arguments: [
+            "names: {0: a, 2: c}", "names: {1: a, 2: b}", "names: {a: b}", "names: [[a]]", "names: 3", "", "[a",
+        ]
+    )
+    func brokenDocument(text: String) throws {
+        let folder = try TemporaryFolder()
+        try folder.write(text, to: "data.yaml")
+        let path = try folder.write("labels: data.yaml", to: "reef.yaml")
+        let error = #expect(throws: ModelsError.self) { try ModelSettings(path: path) }
+        #expect(error?.description.contains("‘labels’ names the file \(folder.path("data.yaml")), which") == true)
     }
 
     @Test("are all described")

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Nereid: a vision model server.
 
-import NereidModels
 import Testing
+
+@testable import NereidModels
 
 @Suite("Models errors")
 struct ModelsErrorTests {
@@ -16,7 +17,15 @@ struct ModelsErrorTests {
         ),
         (
             .noSuchPath("/x"),
-            "there is no file or folder ‘/x’. Give the path of an .onnx file, of a folder of them, or ‘demo’ for the bundled model"
+            "there is no file or folder ‘/x’. Give \(ModelsError.kinds)"
+        ),
+        (
+            .notAModel(path: "/x.onnx", found: "a text file", advice: "fetch it again"),
+            "‘/x.onnx’ is not an ONNX file or a checkpoint but a text file; fetch it again"
+        ),
+        (
+            .unusableGraph(path: "/x.onnx", reason: "it is cut short; fetch it again"),
+            "the ONNX file ‘/x.onnx’ can't be served: it is cut short; fetch it again"
         ),
         (
             .unsupportedFile(path: "/x.txt", reason: "it is text"),

@@ -16,6 +16,14 @@ struct VisionErrorTests {
             ["y [1, 1000]", "yolov8: no; ssd: no", "say so in the model's settings"]
         ),
         (
+            .ambiguousHead(model: "reef", outputs: "y [1, 8]", candidates: ["‘head: a’ (x)", "‘head: b’ (z)"]),
+            ["y [1, 8]", "‘head: a’ (x); ‘head: b’ (z)", "into the model's settings", "labels: …"]
+        ),
+        (
+            .unsupportedLayout(model: "reef", layout: "RF-DETR", because: "it has logits", advice: "Take another"),
+            ["RF-DETR", "it has logits", "not served", "Take another. If", "head: …"]
+        ),
+        (
             .headDoesNotFit(model: "reef", head: "yolox", outputs: "y [1]", reason: "too few"),
             ["‘yolox’", "y [1]", "too few", "Remove ‘head’"]
         ),
@@ -29,6 +37,10 @@ struct VisionErrorTests {
         ),
         (.inputSize(model: "reef", asked: "1×1", takes: "more"), ["1×1", "it takes more", "Correct its settings"]),
         (.unexpectedOutput(model: "reef", reason: "rows of 7"), ["another shape", "rows of 7"]),
+        (
+            .masksTooLarge(model: "reef", objects: 12, pixels: 9, limit: 8),
+            ["12 objects", "9 pixels", "at most 8", "max_mask_pixels", "max_detections", "confidence"]
+        ),
         (.unknownClass(model: "reef", name: "cod", classes: ["urchin"]), ["no class ‘cod’", "Its classes: urchin"]),
     ]
 

@@ -67,6 +67,69 @@ struct VisionModelLoadingTests {
         await #expect(throws: InferenceError.self) { try await Fixtures.model("unsupported-output") }
     }
 
+    /// A model of two classes whose file says this of itself.
+    private func model(_ metadata: [String: String], input: [Dimension]? = nil) async throws -> VisionModel {
+        let output = try Tensor.numbers([Float](repeating: 0, count: 6 * 84), shape: [1, 6, 84], as: .float32)
+        let engine = ScriptedEngine(
+            input: input ?? [.fixed(1), .fixed(3), .fixed(64), .fixed(64)],
+            outputs: [("output0", output)],
+            metadata: metadata
+        )
+        var configuration = VisionModelConfiguration()
+        configuration.head = .yolov8
+        return try await VisionModel.load(
+            GraphSource(name: "reef", content: .bytes([])),
+            on: engine,
+            configuration: configuration,
+            imaging: Fixtures.imaging,
+            logger: Fixtures.logger
+        )
+    }
+
+    @Test("warns of names that can't be read, and numbers the classes")
+    func unreadableNames() async throws {
+        let named = try await model(["names": #"{"0": "red", "1": "green"}"#])
+        #expect(named.labels.names == ["red", "green"])
+        #expect(named.warnings.isEmpty)
+        let broken = try await model(["names": "<red, green>", "stride": "many"])
+        #expect(broken.labels.names == ["class 0", "class 1"])
+        #expect(broken.warnings.count == 2)
+        #expect(
+            broken.warnings.first
+                == "the metadata's ‘stride’ (‘many’) is not a number of pixels above zero; it is passed over"
+        )
+        #expect(broken.warnings.last?.contains("the metadata's ‘names’ can't be read (‘<red, green>’)") == true)
+        #expect(try await model([:]).warnings.isEmpty)
+        let shifted = try await model(["names": "{1: 'red', 2: 'green'}"])
+        #expect(shifted.labels.names == ["class 0", "class 1"])
+        #expect(shifted.warnings.count == 1)
+        let converted = try await model(["nereid.warnings": "['the checkpoint has no names']"])
+        #expect(converted.warnings == ["the checkpoint has no names"])
+    }
+
+    @Test("refuses a converted graph whose metadata can't be read, by the key")
+    func unreadableMetadata() async {
+        await #expect(
+            throws: VisionError.unreadableMetadata(
+                model: "reef",
+                key: "nereid.suppression",
+                value: "some",
+                expected: "one of nms, none"
+            )
+        ) { try await model(["nereid.layout": "decoded", "nereid.suppression": "some"]) }
+    }
+
+    @Test("refuses inputs of another number of channels by that number", arguments: [1, 2, 4, 12])
+    func channels(count: Int) async throws {
+        for input in [
+            [.fixed(1), .fixed(count), .fixed(64), .fixed(64)], [.fixed(1), .fixed(64), .fixed(64), .fixed(count)],
+        ] as [[Dimension]] {
+            let error = await #expect(throws: VisionError.self) { try await model([:], input: input) }
+            #expect(error?.description.contains("its input has \(count) channel") == true)
+            #expect(error?.description.contains("Nereid feeds 3: red, green and blue") == true)
+        }
+    }
+
     @Test("says why it took the head")
     func reason() async throws {
         let model = try await Fixtures.model("blocks-v8")

@@ -33,6 +33,13 @@ package final class TemporaryFolder: Sendable {
         return file.path
     }
 
+    /// Writes a file of these bytes.
+    @discardableResult
+    package func write(bytes: [UInt8], to name: String) throws -> String {
+        try Data(bytes).write(to: url.appendingPathComponent(name), options: .atomic)
+        return path(name)
+    }
+
     /// Puts a copy of a file here under another name, in one step.
     package func put(_ source: String, as name: String) throws {
         try Data(contentsOf: URL(fileURLWithPath: source)).write(to: url.appendingPathComponent(name), options: .atomic)

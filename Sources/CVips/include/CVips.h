@@ -15,17 +15,22 @@
 VipsImage *cvips_open_png(const void *bytes, size_t count);
 VipsImage *cvips_open_webp(const void *bytes, size_t count);
 VipsImage *cvips_open_tiff(const void *bytes, size_t count);
-VipsImage *cvips_open_gif(const void *bytes, size_t count);
 VipsImage *cvips_open_heif(const void *bytes, size_t count);
 
-// Writes a PNG. The caller frees *bytes with g_free.
-int cvips_save_png(VipsImage *image, void **bytes, size_t *count);
+// Whether to stop; called from time to time, perhaps on another thread.
+typedef int (*cvips_stop)(void *context);
+
+// Writes a PNG. The caller frees *bytes with g_free. Fails when it was stopped.
+int cvips_save_png(VipsImage *image, void **bytes, size_t *count, cvips_stop stop, void *context);
 
 // Draws Pango markup as one band of coverage, 72 dots per inch.
 VipsImage *cvips_text(const char *markup, const char *font);
 
 // The address of the first pixel of a row that the region holds.
 const unsigned char *cvips_region_row(VipsRegion *region, int y);
+
+// Returns freed memory to the system, if the C library can be told to.
+void cvips_release_memory(void);
 
 // Drops libvips's own warnings, which pictures from outside could otherwise fill a log with.
 void cvips_silence_warnings(void);

@@ -9,7 +9,7 @@ import Crypto
 /// both are multiples of the largest stride. ``GraphLayout`` says what it gives, and its metadata says it to others.
 public enum CheckpointConverter {
     /// Counts up when the same checkpoint gives another graph than before, so that kept graphs are made anew.
-    public static let version = 1
+    public static let version = 2
 
     /// Makes a graph from a checkpoint.
     ///
@@ -26,8 +26,9 @@ public enum CheckpointConverter {
         let model = try CheckpointModel(checkpoint)
         var graph = GraphBuilder(precision: options.precision)
         let images = graph.input("images", [.batch, 3, "height", "width"])
+        let picture = try model.picture(FeatureMap(value: images, channels: 3), in: &graph)
         var network = NetworkTranslator(graph: graph)
-        let reading = try network.translate(model, FeatureMap(value: images, channels: 3), options: options)
+        let reading = try network.translate(model, picture, options: options)
 
         let labels = model.labels(count: reading.classCount)
         let metadata = metadata(
@@ -49,7 +50,7 @@ public enum CheckpointConverter {
             task: reading.task,
             layout: reading.layout,
             framework: model.framework,
-            labels: labels,
+            labels: labels.names,
             strides: reading.strides,
             inputSize: model.inputSize,
             needsSuppression: reading.needsSuppression,
@@ -64,19 +65,23 @@ public enum CheckpointConverter {
 
     private static func metadata(
         _ reading: HeadReading,
-        labels: [String],
+        labels: CheckpointLabels,
         framework: TrainingFramework,
         inputSize: ConvertedGraph.InputSize?,
         source: String
     ) -> [(key: String, value: String)] {
         var metadata = [
             (key: GraphMetadata.task, value: reading.task.rawValue),
-            (GraphMetadata.names, GraphMetadata.pythonDictionary(labels)),
+            (GraphMetadata.names, GraphMetadata.pythonDictionary(labels.names)),
             (GraphMetadata.framework, framework.rawValue),
             (GraphMetadata.layout, reading.layout.rawValue),
             (GraphMetadata.source, source),
             (GraphMetadata.converter, String(version)),
         ]
+        if !labels.warnings.isEmpty {
+            let warnings = labels.warnings.map(GraphMetadata.pythonString).joined(separator: ", ")
+            metadata.append((GraphMetadata.warnings, "[\(warnings)]"))
+        }
         if let inputSize {
             metadata.append((GraphMetadata.inputSize, "[\(inputSize.height), \(inputSize.width)]"))
         }

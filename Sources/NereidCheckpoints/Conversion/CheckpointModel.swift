@@ -63,32 +63,9 @@ struct CheckpointModel {
 
     // MARK: What is said about it
 
-    /// One name for each class; classes that have none are numbered.
-    func labels(count: Int) -> [String] {
-        var labels = (0..<count).map { "class \($0)" }
-        let names = module.value("names") ?? root["names"]
-        if let texts = names?.elements {
-            for (index, text) in zip(0..<count, texts) {
-                labels[index] = Self.label(text) ?? labels[index]
-            }
-        } else if let entries = names?.entries {
-            let numbers = entries.map { Self.number($0.key) }
-            let areNumbered = numbers.allSatisfy { $0 != nil }
-            for (index, entry) in entries.enumerated() {
-                let number = areNumbered ? numbers[index] ?? index : index
-                guard labels.indices.contains(number) else { continue }
-                labels[number] = Self.label(entry.value) ?? labels[number]
-            }
-        }
-        return labels
-    }
-
-    private static func label(_ value: CheckpointValue) -> String? {
-        value.text ?? value.integer.map(String.init) ?? value.double.map { String($0) }
-    }
-
-    private static func number(_ key: CheckpointValue) -> Int? {
-        key.integer ?? key.text.flatMap { Int($0) }
+    /// The names of the classes, of which the network has so many.
+    func labels(count: Int) -> CheckpointLabels {
+        CheckpointLabels(module.value("names") ?? root["names"], count: count)
     }
 
     /// The height and width that the network was trained with, where the checkpoint says it.

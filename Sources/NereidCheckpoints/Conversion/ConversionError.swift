@@ -15,6 +15,8 @@ public enum ConversionError: Error, Sendable, Equatable {
     case unsupportedSetting(path: String, reason: String)
     /// The module contradicts itself or its neighbours.
     case inconsistent(path: String, reason: String)
+    /// The network was made for pictures of another number of channels than 3.
+    case pictureChannels(count: Int, path: String)
     /// Modules lie in each other deeper than in any real network, or in a circle.
     case nestedTooDeeply(path: String, limit: Int)
     /// The network has more modules than any real one, or the same ones are used over and over.
@@ -60,6 +62,11 @@ extension ConversionError: CustomStringConvertible {
             """
             \(Self.place(path)) is damaged: \(reason); save the checkpoint again with the framework that trained it
             """
+        case .pictureChannels(let count, let path):
+            """
+            the network takes pictures of \(count) \(count == 1 ? "channel" : "channels") (\(Self.place(path))), and Nereid \
+            feeds 3: red, green and blue; \(Self.advice(channels: count))
+            """
         case .nestedTooDeeply(let path, let limit):
             """
             \(Self.place(path)) lies more than \(limit) modules deep or within itself; \
@@ -84,6 +91,12 @@ extension ConversionError: CustomStringConvertible {
         case .writingFailed(let path, let reason):
             "‘\(path)’ cannot be written: \(reason)"
         }
+    }
+
+    private static func advice(channels: Int) -> String {
+        channels == 1
+            ? "train it for 3, with the grey repeated in each, or export it to ONNX with a graph that makes grey of RGB"
+            : "train it for 3, for example with ‘channels: 3’ in the data set's YAML file of Ultralytics"
     }
 
     private static func place(_ path: String) -> String {

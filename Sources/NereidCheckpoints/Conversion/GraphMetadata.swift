@@ -29,6 +29,8 @@ enum GraphMetadata {
     /// The SHA-256 of the checkpoint, as 64 hexadecimal digits.
     static let source = "nereid.source"
     static let converter = "nereid.converter"
+    /// What in the checkpoint could not be read, sentences as a Python list; missing when all could.
+    static let warnings = "nereid.warnings"
 
     /// Labels as a Python dictionary, whatever they contain.
     static func pythonDictionary(_ labels: [String]) -> String {

@@ -3,11 +3,17 @@
 
 /// NumPy's scalars and arrays (`numpy.core.multiarray`, since NumPy 2 `numpy._core.multiarray`).
 ///
-/// Types that are not numbers leave the value an inert object: what is in it may not matter to anybody.
+/// Strings and arrays of strings become text and lists, for they may be the names of classes; types that are neither these nor
+/// numbers leave the value an inert object: what is in it may not matter to anybody.
 extension PickleMachine {
     /// `scalar(dtype, bytes)`.
     mutating func numpyScalar(_ arguments: [ValueIndex]) throws(CheckpointError) -> ValueIndex? {
-        guard arguments.count == 2, let type = arrayType(arguments[0]) else { return nil }
+        guard arguments.count == 2 else { return nil }
+        if let type = textType(arguments[0]) {
+            let elements = try texts(arguments[1], type)
+            return elements.count == 1 ? elements[0] : nil
+        }
+        guard let type = arrayType(arguments[0]) else { return nil }
         guard let storage = try arrayData(arguments[1]), storage.byteCount == type.elementType.byteCount else {
             return nil
         }
@@ -44,15 +50,19 @@ extension PickleMachine {
         guard case .object(let object) = table[index], case .name(let name) = table[table.objects[Int(object)].maker],
             table.name(name).constructor == .numpyArray,
             let state = table.objects[Int(object)].state, let parts = shortTuple(state),
-            parts.count == 5, let shape = arrayShape(parts[1]), case .boolean(let isFortran) = table[parts[3]],
-            let tensor = try array(parts[4], parts[2], shape: shape, isFortran: isFortran)
+            parts.count == 5, let shape = arrayShape(parts[1]), case .boolean(let isFortran) = table[parts[3]]
         else { return }
-        table[index] = table[tensor]
+        if let list = try list(parts[4], parts[2], shape: shape) {
+            table[index] = table[list]
+        } else if let tensor = try array(parts[4], parts[2], shape: shape, isFortran: isFortran) {
+            table[index] = table[tensor]
+        }
     }
 
     /// `_frombuffer(data, dtype, shape, order)`, of protocol 5.
     mutating func numpyArrayFromBuffer(_ arguments: [ValueIndex]) throws(CheckpointError) -> ValueIndex? {
         guard arguments.count == 4, let shape = arrayShape(arguments[2]) else { return nil }
+        if let list = try list(arguments[0], arguments[1], shape: shape) { return list }
         return try array(arguments[0], arguments[1], shape: shape, isFortran: table.text(arguments[3]) == "F")
     }
 
@@ -89,13 +99,13 @@ extension PickleMachine {
         )
     }
 
-    private func arrayShape(_ index: ValueIndex) -> [Int]? {
+    func arrayShape(_ index: ValueIndex) -> [Int]? {
         guard let elements = table.tupleElements(index), elements.count <= limits.dimensions else { return nil }
         let values = elements.compactMap { table.integer($0) }
         return values.count == elements.count ? values : nil
     }
 
-    private mutating func arrayData(_ index: ValueIndex) throws(CheckpointError) -> StorageRecord? {
+    mutating func arrayData(_ index: ValueIndex) throws(CheckpointError) -> StorageRecord? {
         let mention = StorageRecord.Mention(position: opcodeStart)
         switch table[index] {
         case .bytes(let extent):
@@ -120,6 +130,14 @@ extension PickleMachine {
 
     /// Reads `dtype("f4", …)` and its state `(version, byte order, …)`; `nil` for types that are not numbers.
     private func arrayType(_ index: ValueIndex) -> (elementType: TensorReference.ElementType, isBigEndian: Bool)? {
+        guard let (code, order) = typeCode(index), let elementType = TensorReference.ElementType(arrayCode: code) else {
+            return nil
+        }
+        return (elementType, order == ">")
+    }
+
+    /// The code of a dtype, such as `f4`, and its byte order.
+    func typeCode(_ index: ValueIndex) -> (code: String, order: String)? {
         guard case .object(let object) = table[index] else { return nil }
         let record = table.objects[Int(object)]
         guard case .name(let name) = table[record.maker], table.name(name).module == "numpy",
@@ -136,7 +154,6 @@ extension PickleMachine {
         {
             order = mark
         }
-        guard let elementType = TensorReference.ElementType(arrayCode: code) else { return nil }
-        return (elementType, order == ">")
+        return (code, order)
     }
 }

@@ -31,8 +31,8 @@ struct PickleMachine {
         self.limits = limits
         // Values are numbered with 32 bits.
         valuesLeft = min(limits.values, Int(Int32.max))
-        // Bytes are decoded from text of the file, once each in an honest file.
-        blobBytesLeft = part.extent.count
+        // Bytes are decoded from text of the file, and texts of NumPy from such bytes, once each in an honest file.
+        blobBytesLeft = 2 * part.extent.count
     }
 
     /// Reads up to the end of the pickle and gives its value.

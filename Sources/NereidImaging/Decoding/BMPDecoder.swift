@@ -6,18 +6,27 @@
 /// Format: Microsoft's `BITMAPFILEHEADER` followed by `BITMAPCOREHEADER` (12 bytes) or `BITMAPINFOHEADER` and its
 /// longer successors (40 bytes and more). Rows are padded to four bytes; pixels are blue, green, red. The fourth byte
 /// of 32 bits is not looked at.
-func decodeBMP(_ bytes: UnsafeRawBufferPointer, limits: DecodingLimits) throws(ImagingError) -> DecodedPixels {
+func decodeBMP(
+    _ bytes: UnsafeRawBufferPointer,
+    limits: DecodingLimits,
+    deadline: DecodingDeadline,
+    gate: DecodingGate? = nil
+) throws(ImagingError) -> DecodedPixels {
     let file = ByteReader(bytes: bytes, isBigEndian: false)
     let header = try BMPHeader(file)
     try limits.check(header.size)
+    try gate?.admit(DecodingNeed(header.size, bytesPerPixel: 3, nanoseconds: 3, isTurned: false))
     let rowBytes = (header.size.width * header.bitsPerPixel + 31) / 32 * 4
     guard let stored = file.slice(at: header.pixelOffset, count: rowBytes * header.size.height) else {
         throw .damaged(.bmp, reason: "its pixels are cut short")
     }
     let palette = header.bitsPerPixel == 8 ? try header.palette(in: file) : []
     var badIndex: UInt8?
+    var outcome = Result<Void, ImagingError>.success(())
     let pixels = [UInt8](unsafeUninitializedCapacity: header.size.pixelCount * 3) { pixels, count in
         for y in 0..<header.size.height {
+            outcome = Result { () throws(ImagingError) in try deadline.check() }
+            guard case .success = outcome else { return }
             let row = (header.isTopDown ? y : header.size.height - 1 - y) * rowBytes
             for x in 0..<header.size.width {
                 let to = count
@@ -40,6 +49,7 @@ func decodeBMP(_ bytes: UnsafeRawBufferPointer, limits: DecodingLimits) throws(I
             }
         }
     }
+    try outcome.get()
     if let badIndex {
         throw .damaged(.bmp, reason: "a pixel has colour \(badIndex) of a palette of \(palette.count)")
     }

@@ -15,6 +15,11 @@ struct ByteReader {
         )
     }
 
+    /// The bytes from `offset` to the end.
+    func dropping(_ offset: Int) -> ByteReader? {
+        slice(at: offset, count: bytes.count - offset)
+    }
+
     func uint8(at offset: Int) -> Int? {
         bytes.indices.contains(offset) ? Int(bytes[offset]) : nil
     }
@@ -25,6 +30,11 @@ struct ByteReader {
 
     func uint32(at offset: Int) -> Int? {
         integer(UInt32.self, at: offset).map(Int.init)
+    }
+
+    /// A number of 64 bits, when it fits into 63.
+    func uint64(at offset: Int) -> Int? {
+        integer(UInt64.self, at: offset).flatMap(Int.init(exactly:))
     }
 
     func int32(at offset: Int) -> Int? {

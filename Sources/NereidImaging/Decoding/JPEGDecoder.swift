@@ -16,7 +16,8 @@ import CTurboJPEG
 func decodeJPEG(
     _ bytes: UnsafeRawBufferPointer,
     limits: DecodingLimits,
-    deadline: DecodingDeadline
+    deadline: DecodingDeadline,
+    gate: DecodingGate? = nil
 ) throws(ImagingError) -> DecodedPixels {
     let outline = JPEGOutline(bytes)
     try outline.checkKind()
@@ -24,14 +25,15 @@ func decodeJPEG(
     let header = try decompressor.readHeader(bytes)
     try limits.check(header.size)
     try deadline.check(estimate: outline.estimatedDuration(for: header.size))
+    try gate?.admit(outline.need(for: header.size))
     let pixels =
         if outline.hasEnd {
-            try decompressor.decode(bytes, header: header)
+            try decompressor.decode(bytes, header: header, deadline)
         } else {
-            try decompressor.decodeUnended(bytes, header: header)
+            try decompressor.decodeUnended(bytes, header: header, deadline)
         }
     try deadline.check()
-    return DecodedPixels(size: header.size, pixels: pixels, orientation: outline.orientation ?? .upright)
+    return DecodedPixels(size: header.size, pixels: pixels, orientation: outline.orientation.result)
 }
 
 extension JPEGOutline {
@@ -50,7 +52,21 @@ extension JPEGOutline {
     /// An upper estimate of the decoding time. Every scan of a progressive JPEG visits every block of the picture,
     /// however few bytes it has, so a small file can ask for hours of work.
     fileprivate func estimatedDuration(for size: PixelSize) -> Duration {
-        .nanoseconds(Int64(size.pixelCount) * Int64(scans) * 5)
+        .nanoseconds(size.pixelCount * scans * Self.nanosecondsPerPixel)
+    }
+
+    private static let nanosecondsPerPixel = 5
+
+    /// Of a picture in several scans all coefficients are kept, two bytes each; of others a few rows.
+    fileprivate func need(for size: PixelSize) -> DecodingNeed {
+        let pixel = components == 4 ? 7 : 3
+        let isKept = scans > 1 || isProgressive
+        return DecodingNeed(
+            size,
+            bytesPerPixel: isKept ? max(pixel, (components == 4 ? 4 : 3) + 2 * components) : pixel,
+            nanoseconds: max(scans, 1) * Self.nanosecondsPerPixel,
+            isTurned: orientation.result != .upright
+        )
     }
 }
 
@@ -104,12 +120,21 @@ private struct JPEGDecompressor: ~Copyable {
         )
     }
 
-    func decode(_ bytes: UnsafeRawBufferPointer, header: Header) throws(ImagingError) -> [UInt8] {
+    func decode(
+        _ bytes: UnsafeRawBufferPointer,
+        header: Header,
+        _ deadline: DecodingDeadline
+    ) throws(ImagingError) -> [UInt8] {
         guard header.isCMYK else { return try decode(bytes, header: header, as: TJPF_RGB, channels: 3) }
         let inks = try decode(bytes, header: header, as: TJPF_CMYK, channels: 4)
-        return inks.withUnsafeBufferPointer { inks in
+        var outcome = Result<Void, ImagingError>.success(())
+        let result = inks.withUnsafeBufferPointer { inks in
             [UInt8](unsafeUninitializedCapacity: header.size.pixelCount * 3) { pixels, count in
                 for index in 0..<header.size.pixelCount {
+                    if index.isMultiple(of: 65_536) {
+                        outcome = Result { () throws(ImagingError) in try deadline.check() }
+                        guard case .success = outcome else { return }
+                    }
                     mixInks(
                         (255 - inks[index * 4], 255 - inks[index * 4 + 1], 255 - inks[index * 4 + 2]),
                         black: 255 - inks[index * 4 + 3],
@@ -119,14 +144,20 @@ private struct JPEGDecompressor: ~Copyable {
                 count = header.size.pixelCount * 3
             }
         }
+        try outcome.get()
+        return result
     }
 
     /// Decodes bytes that lack the end marker. With one appended, libjpeg-turbo stays silent when the picture was
     /// complete and warns when it was cut short.
-    func decodeUnended(_ bytes: UnsafeRawBufferPointer, header: Header) throws(ImagingError) -> [UInt8] {
+    func decodeUnended(
+        _ bytes: UnsafeRawBufferPointer,
+        header: Header,
+        _ deadline: DecodingDeadline
+    ) throws(ImagingError) -> [UInt8] {
         let ended = Array(bytes) + [0xFF, 0xD9]
         let result = ended.withUnsafeBytes { bytes in
-            Result { () throws(ImagingError) in try decode(bytes, header: header) }
+            Result { () throws(ImagingError) in try decode(bytes, header: header, deadline) }
         }
         return try result.get()
     }

@@ -23,8 +23,8 @@ struct JPEGOutline {
     private(set) var scans = 0
     /// Whether the end marker is there. A file that was cut short lacks it.
     private(set) var hasEnd = false
-    /// As the first EXIF segment with an orientation says.
-    private(set) var orientation: Orientation?
+    /// What its APP1 segments, EXIF and XMP, say of how it is to be turned.
+    private(set) var orientation = OrientationEvidence()
 
     /// Walks along `bytes` as far as they make sense.
     init(_ bytes: UnsafeRawBufferPointer) {
@@ -58,8 +58,8 @@ struct JPEGOutline {
             components = segment.uint8(at: 5) ?? 0
         case 0xDA:
             scans += 1
-        case 0xE1 where orientation == nil:
-            orientation = Orientation(exif: segment)
+        case 0xE1:
+            orientation.add(app1: segment)
         default:
             break
         }
@@ -75,32 +75,6 @@ struct JPEGOutline {
             let code = bytes[offset + 1]
             if code != 0x00, code != 0xFF { return (offset, code) }
             offset += 1
-        }
-        return nil
-    }
-}
-
-extension Orientation {
-    /// Reads the orientation out of an APP1 segment; nil when it holds no EXIF or no sound orientation.
-    ///
-    /// Layout: `Exif\0\0`, then a TIFF header, then the first directory (JEITA CP-3451, section 4.5).
-    init?(exif segment: ByteReader) {
-        guard segment.bytes.starts(with: "Exif\0\0".utf8),
-            var tiff = segment.slice(at: 6, count: segment.bytes.count - 6),
-            let order = tiff.uint16(at: 0), order == 0x4949 || order == 0x4D4D
-        else { return nil }
-        tiff.isBigEndian = order == 0x4D4D
-        guard tiff.uint16(at: 2) == 42, let directory = tiff.uint32(at: 4), let entries = tiff.uint16(at: directory)
-        else { return nil }
-        for index in 0..<entries {
-            let entry = directory + 2 + index * 12
-            guard let tag = tiff.uint16(at: entry), let type = tiff.uint16(at: entry + 2) else { return nil }
-            guard tag == 0x0112 else { continue }
-            // SHORT is what the standard asks for; some cameras write LONG.
-            let value = type == 3 ? tiff.uint16(at: entry + 8) : type == 4 ? tiff.uint32(at: entry + 8) : nil
-            guard let value else { return nil }
-            self.init(rawValue: value)
-            return
         }
         return nil
     }

@@ -20,7 +20,11 @@ enum Orientation: Int, Sendable, CaseIterable {
     }
 
     /// Turns three-byte pixels, stored as a picture of `size`, upright.
-    func turn(_ pixels: [UInt8], of size: PixelSize) -> [UInt8] {
+    func turn(
+        _ pixels: [UInt8],
+        of size: PixelSize,
+        _ deadline: DecodingDeadline = .init(.init())
+    ) throws(ImagingError) -> [UInt8] {
         let (width, height) = (size.width, size.height)
         let turned = swapsSides ? size.transposed : size
         let (right, down) = (3, 3 * width)
@@ -37,12 +41,15 @@ enum Orientation: Int, Sendable, CaseIterable {
             case .transversed: (lastRow + lastColumn, -down, -right)
             case .threeQuarterTurn: (lastColumn, down, -right)
             }
-        return [UInt8](unsafeUninitializedCapacity: pixels.count) { destination, count in
+        var outcome = Result<Void, ImagingError>.success(())
+        let result = [UInt8](unsafeUninitializedCapacity: pixels.count) { destination, count in
             pixels.withUnsafeBufferPointer { source in
                 guard let source = source.baseAddress, let destination = destination.baseAddress else { return }
                 // Square blocks, because a turned row walks down the stored picture: row by row, every pixel would
                 // come from another cache line that is gone before its neighbour is wanted.
                 for top in stride(from: 0, to: turned.height, by: Self.blockSide) {
+                    outcome = Result { () throws(ImagingError) in try deadline.check() }
+                    guard case .success = outcome else { return }
                     for left in stride(from: 0, to: turned.width, by: Self.blockSide) {
                         for y in top..<min(top + Self.blockSide, turned.height) {
                             var from = source + (origin + y * stepY + left * stepX)
@@ -56,8 +63,10 @@ enum Orientation: Int, Sendable, CaseIterable {
                     }
                 }
             }
-            count = pixels.count
+            if case .success = outcome { count = pixels.count }
         }
+        try outcome.get()
+        return result
     }
 
     private static let blockSide = 64

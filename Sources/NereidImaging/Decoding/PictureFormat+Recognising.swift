@@ -12,9 +12,11 @@ extension PictureFormat {
     /// Tells the format by the first bytes.
     ///
     /// - Throws: ``ImagingError/unsupportedKind(_:)`` for other kinds of picture that can be told by their first bytes,
-    ///   ``ImagingError/notAPicture`` for everything else.
+    ///   ``ImagingError/foreign(_:)`` for other files that can, ``ImagingError/notAPicture`` for everything else.
     init(recognising bytes: Span<UInt8>) throws(ImagingError) {
-        if bytes.starts(with: [0xFF, 0xD8, 0xFF]) {
+        if let kind = RawPicture.name(of: bytes) {
+            throw .unsupportedKind(kind)
+        } else if bytes.starts(with: [0xFF, 0xD8, 0xFF]) {
             self = .jpeg
         } else if bytes.starts(with: [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]) {
             self = .png
@@ -30,6 +32,8 @@ extension PictureFormat {
             self = .bmp
         } else if let kind = Self.unreadKind(of: bytes) {
             throw .unsupportedKind(kind)
+        } else if let content = ForeignContent(recognising: bytes) {
+            throw .foreign(content)
         } else {
             throw .notAPicture
         }
@@ -52,10 +56,22 @@ extension PictureFormat {
         if let kind = unreadKinds.first(where: { bytes.starts(with: $0.signature) }) { return kind.name }
         if bytes.starts(with: [0xFF, 0x0A]) { return "JPEG XL" }
         if bytes.starts(with: [0xFF, 0x4F, 0xFF, 0x51]) { return "JPEG 2000" }
+        if bytes.starts(with: [0x49, 0x49, 0xBC, 0x01]) { return "JPEG XR" }
+        if bytes.starts(with: [0xD7, 0xCD, 0xC6, 0x9A]) { return "a Windows metafile (WMF)" }
+        if bytes.starts(with: "DICM", at: 128) { return "DICOM" }
+        if isSVG(bytes) { return "SVG" }
         let isNetpbm = "1234567".contains { digit in
             [" ", "\t", "\r", "\n"].contains { bytes.starts(with: "P\(digit)\($0)") }
         }
         return isNetpbm ? "a Netpbm picture (PPM)" : nil
+    }
+
+    /// SVG begins with its element, or with a declaration, comments and a document type before it.
+    private static func isSVG(_ bytes: Span<UInt8>) -> Bool {
+        let head = (0..<min(bytes.count, 1024)).map { bytes[$0] }
+        let text = String(decoding: head, as: UTF8.self).drop { $0.isWhitespace || $0 == "\u{FEFF}" }
+        guard text.hasPrefix("<svg") || text.hasPrefix("<?xml") || text.hasPrefix("<!") else { return false }
+        return text.contains("<svg") && !text.lowercased().contains("<html")
     }
 
     private static let unreadKinds: [(signature: String, name: String)] = [
@@ -65,10 +81,14 @@ extension PictureFormat {
         ("\0\0\0\u{C}jP  ", "JPEG 2000"),
         ("v/1\u{1}", "OpenEXR"),
         ("#?RADIANCE", "Radiance HDR"),
-        ("%PDF", "PDF"),
         ("8BPS", "Photoshop (PSD)"),
-        ("<svg", "SVG"),
-        ("FUJIFILM", "a camera's raw file"),
+        ("8BPB", "Photoshop (PSB)"),
+        ("gimp xcf", "GIMP (XCF)"),
+        ("DDS ", "a texture (DDS)"),
+        ("icns", "an icon (ICNS)"),
+        ("FLIF", "FLIF"),
+        ("\u{1}\0\0\0l\0\0\0", "a Windows metafile (EMF)"),
+        ("ZISRAWFILE", "a microscope's file (CZI)"),
         ("SIMPLE  =", "FITS"),
         ("farbfeld", "farbfeld"),
         ("qoif", "QOI"),

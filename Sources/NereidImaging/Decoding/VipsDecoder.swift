@@ -8,15 +8,17 @@ func decodeWithVips(
     _ bytes: UnsafeRawBufferPointer,
     as format: PictureFormat,
     limits: DecodingLimits,
-    deadline: DecodingDeadline
+    deadline: DecodingDeadline,
+    gate: DecodingGate? = nil
 ) throws(ImagingError) -> DecodedPixels {
     guard Vips.isStarted else { throw .unsupportedKind("\(format.displayName), because libvips could not start") }
     // libvips keeps buffers for each thread that it has seen.
     defer { vips_thread_shutdown() }
     vips_error_clear()
     let source = try open(bytes, as: format)
-    try limits.check(source.size)
+    try limits.check(source.size, isAtOnce: [.webp, .heif, .avif].contains(format))
     let samples = try VipsSamples(of: source.image, format: format)
+    try gate?.admit(samples.need(for: source.size, of: format, isInterlaced: format == .png && isInterlaced(bytes)))
     let width = source.size.width
     let count = source.size.pixelCount * 3
     var outcome = Result<Bool, ImagingError>.success(false)
@@ -35,9 +37,8 @@ func decodeWithVips(
         throw Vips.takeError(for: format)
     }
     try deadline.check()
-    // HEIF and AVIF say how they are turned in their container, which libheif has seen to; EXIF only repeats it.
-    let stored = [.heif, .avif].contains(format) ? 1 : vips_image_get_orientation(source.image)
-    return DecodedPixels(size: source.size, pixels: pixels, orientation: Orientation(rawValue: Int(stored)) ?? .upright)
+    let orientation = OrientationEvidence(of: bytes, as: format).result
+    return DecodedPixels(size: source.size, pixels: pixels, orientation: orientation, taken: source.captureTime)
 }
 
 private func open(
@@ -49,9 +50,8 @@ private func open(
         case .png: (name: "pngload_buffer", open: cvips_open_png)
         case .webp: (name: "webpload_buffer", open: cvips_open_webp)
         case .tiff: (name: "tiffload_buffer", open: cvips_open_tiff)
-        case .gif: (name: "gifload_buffer", open: cvips_open_gif)
         case .heif, .avif: (name: "heifload_buffer", open: cvips_open_heif)
-        case .jpeg, .bmp: preconditionFailure("\(format.displayName) has a decoder of its own")
+        case .jpeg, .bmp, .gif: preconditionFailure("\(format.displayName) has a decoder of its own")
         }
     guard Vips.has(operation: loader.name) else {
         throw .unsupportedKind("\(format.displayName), because the installed libvips was built without it")
@@ -60,6 +60,11 @@ private func open(
         throw Vips.takeError(for: format)
     }
     return VipsImageOwner(image)
+}
+
+/// Whether a PNG's rows come in seven passes, for which the whole picture is kept (PNG specification, 11.2.2).
+private func isInterlaced(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    bytes.count > 28 && bytes[28] != 0
 }
 
 /// How libvips holds the pixels of a picture, and how they become RGB.
@@ -94,6 +99,20 @@ private struct VipsSamples {
         default:
             throw .unsupportedKind("a \(format.displayName) whose colours are neither grey, RGB nor CMYK")
         }
+    }
+
+    /// What a picture takes; see ``DecodingNeed`` for the numbers.
+    func need(for size: PixelSize, of format: PictureFormat, isInterlaced: Bool) -> DecodingNeed {
+        let samples = bands * (isWide ? 2 : 1)
+        let (bytes, nanoseconds) =
+            switch format {
+            case .png: (isInterlaced ? 4 + samples : 4, 40)
+            case .tiff: (4 + 2 * samples, 40)
+            case .webp: (12, 72)
+            case .heif, .avif: (3 + 3 * samples, 72)
+            case .jpeg, .bmp, .gif: (3, 20)
+            }
+        return DecodingNeed(size, bytesPerPixel: bytes, nanoseconds: nanoseconds)
     }
 
     /// Converts a row of `count` pixels into `count * 3` bytes.

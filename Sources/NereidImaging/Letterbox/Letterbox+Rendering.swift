@@ -13,12 +13,15 @@ extension Letterbox {
     ///   - destination: Room for ``PixelEncoding/byteCount(for:)`` bytes behind the offset; the rest is left as it is.
     ///     No alignment is needed.
     ///   - offset: Where in the destination the input begins, in bytes, 0 or more: its place in a batch. Default: 0.
-    /// - Throws: ``ImagingError/wrongPictureSize(_:expected:)``, ``ImagingError/destinationTooSmall(bytes:needed:)``.
+    ///   - limit: When the work must stop; looked at for every row. Default: not before it has ended.
+    /// - Throws: ``ImagingError/wrongPictureSize(_:expected:)``, ``ImagingError/destinationTooSmall(bytes:needed:)``; what the
+    ///   limit throws.
     public func render(
         _ picture: Picture,
         as encoding: PixelEncoding,
         into destination: inout MutableRawSpan,
-        at offset: Int = 0
+        at offset: Int = 0,
+        limit: WorkLimit = .unlimited
     ) throws {
         guard picture.size == self.picture else {
             throw ImagingError.wrongPictureSize(picture.size, expected: self.picture)
@@ -27,15 +30,17 @@ extension Letterbox {
         guard destination.byteCount >= needed else {
             throw ImagingError.destinationTooSmall(bytes: destination.byteCount, needed: needed)
         }
-        destination.withUnsafeMutableBytes { destination in
+        try destination.withUnsafeMutableBytes { destination throws in
             guard let memory = destination.baseAddress.map({ $0 + offset }) else { return }
             switch encoding.element {
             case .float32:
-                render(picture, encoding, into: memory) { $0 }
+                try render(picture, encoding, into: memory, limit) { $0 }
             case .float16:
-                render(picture, encoding, into: memory) { Float16($0) }
+                try render(picture, encoding, into: memory, limit) { Float16($0) }
             case .uint8:
-                render(picture, encoding, into: memory) { $0.isNaN ? 0 : UInt8(min(max($0.rounded(), 0), 255)) }
+                try render(picture, encoding, into: memory, limit) {
+                    $0.isNaN ? 0 : UInt8(min(max($0.rounded(), 0), 255))
+                }
             }
         }
     }
@@ -44,8 +49,9 @@ extension Letterbox {
         _ picture: Picture,
         _ encoding: PixelEncoding,
         into memory: UnsafeMutableRawPointer,
+        _ limit: WorkLimit,
         as convert: (Float) -> Element
-    ) {
+    ) throws(ImagingError) {
         let target = TensorWriter(
             memory: memory,
             input: input,
@@ -53,25 +59,25 @@ extension Letterbox {
             table: encoding.table(convert),
             zero: convert(0)
         )
-        target.fill(rows: 0..<max(top, 0))
-        target.fill(rows: min(top + content.height, input.height)..<input.height)
-        target.fill(rows: rows, columns: 0..<max(left, 0))
-        target.fill(rows: rows, columns: min(left + content.width, input.width)..<input.width)
+        try target.fill(rows: 0..<max(top, 0), limit)
+        try target.fill(rows: min(top + content.height, input.height)..<input.height, limit)
+        try target.fill(rows: rows, columns: 0..<max(left, 0), limit)
+        try target.fill(rows: rows, columns: min(left + content.width, input.width)..<input.width, limit)
         let stride = picture.width * 3
         let first = window.top * stride + window.left * 3
-        picture.pixels.withUnsafeBufferPointer { pixels in
+        try picture.pixels.withUnsafeBufferPointer { pixels throws(ImagingError) in
             let pixels = UnsafeBufferPointer(rebasing: pixels[first...])
             switch resampling {
             case .bilinear:
-                write(PictureResampler(from: window.size, stride: stride, to: content), pixels) {
+                try write(PictureResampler(from: window.size, stride: stride, to: content), pixels, limit) {
                     target.write($0, row: $1, column: $2)
                 }
             case .antialiased:
-                write(AntialiasedResampler(from: window.size, stride: stride, to: content), pixels) {
+                try write(AntialiasedResampler(from: window.size, stride: stride, to: content), pixels, limit) {
                     target.write($0, row: $1, column: $2)
                 }
             case .precise:
-                write(PreciseResampler(from: window.size, stride: stride, to: content), pixels) {
+                try write(PreciseResampler(from: window.size, stride: stride, to: content), pixels, limit) {
                     target.write($0, row: $1, column: $2) { convert(encoding.value(of: $0, channel: $1)) }
                 }
             }
@@ -86,17 +92,20 @@ extension Letterbox {
     private func write<Resampler: RowResampler & ~Copyable>(
         _ resampler: consuming Resampler,
         _ pixels: UnsafeBufferPointer<UInt8>,
+        _ limit: WorkLimit,
         _ body: (UnsafeMutableBufferPointer<Resampler.Value>, Int, Int) -> Void
-    ) {
+    ) throws(ImagingError) {
         let columns = max(left, 0)..<min(left + content.width, input.width)
-        withUnsafeTemporaryAllocation(of: Resampler.Value.self, capacity: content.width * 3) { row in
-            let seen = UnsafeMutableBufferPointer(
-                rebasing: row[(columns.lowerBound - left) * 3..<(columns.upperBound - left) * 3]
-            )
-            for y in rows {
-                resampler.resample(pixels, row: y - top, into: row)
-                body(seen, y, columns.lowerBound)
-            }
+        var resampler = resampler
+        let row = UnsafeMutableBufferPointer<Resampler.Value>.allocate(capacity: content.width * 3)
+        defer { row.deallocate() }
+        let seen = UnsafeMutableBufferPointer(
+            rebasing: row[(columns.lowerBound - left) * 3..<(columns.upperBound - left) * 3]
+        )
+        for y in rows {
+            try limit.check()
+            resampler.resample(pixels, row: y - top, into: row)
+            body(seen, y, columns.lowerBound)
         }
     }
 }
@@ -171,11 +180,12 @@ private struct TensorWriter<Element: BitwiseCopyable> {
     }
 
     /// Fills a rectangle with padding.
-    func fill(rows: Range<Int>, columns: Range<Int>? = nil) {
+    func fill(rows: Range<Int>, columns: Range<Int>? = nil, _ limit: WorkLimit) throws(ImagingError) {
         let columns = columns ?? 0..<input.width
         for channel in 0..<3 {
             let value = padding[channel]
             for row in rows {
+                try limit.check()
                 var address = address(channel: channel, row: row, column: columns.lowerBound)
                 for _ in columns {
                     address.storeBytes(of: value, as: Element.self)

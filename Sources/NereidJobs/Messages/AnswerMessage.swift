@@ -12,18 +12,20 @@ import NereidVision
 struct AnswerMessage: Codable, Sendable {
     private var task: String?
     private var image: PixelSize?
+    private var taken: String?
     private var detections: [DetectionMessage]?
     private var classifications: [ClassificationMessage]?
     private var timing: TimingMessage?
     private var error: FailureMessage?
 
     private enum CodingKeys: String, CodingKey {
-        case task, image, detections, classifications, timing, error
+        case task, image, taken, detections, classifications, timing, error
     }
 
     init(_ answer: JobAnswer) {
         task = answer.task.rawValue
         image = answer.size
+        taken = answer.taken?.description
         detections = answer.detections.map(DetectionMessage.init)
         classifications = answer.classifications.isEmpty ? nil : answer.classifications.map(ClassificationMessage.init)
         timing = TimingMessage(answer.timing)
@@ -107,6 +109,8 @@ struct AnswerMessage: Codable, Sendable {
             detections: detections,
             classifications: classes.map(\.classification),
             size: image,
+            // A time that can't be read is worth no error.
+            taken: taken.flatMap(CaptureTime.init),
             picture: nil,
             timing: timing?.timing ?? JobTiming(queue: .zero, decode: .zero, inference: .zero, postprocessing: .zero)
         )

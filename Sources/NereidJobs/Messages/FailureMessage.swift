@@ -2,6 +2,7 @@
 // Nereid: a vision model server.
 
 import NereidImaging
+import NereidVision
 
 /// Why a job has no answer, as JSON: a word that programs may rely on, and what happened in words. What the requester's own
 /// message needs beside stands in fields of their own; workers in other languages may leave them out.
@@ -9,6 +10,7 @@ struct FailureMessage: Codable, Sendable, Hashable {
     var code: Code
     var detail: String
     private var kind: String?
+    private var advice: String?
     private var format: PictureFormat?
     private var measure: String?
     private var value: Int?
@@ -21,6 +23,7 @@ struct FailureMessage: Codable, Sendable, Hashable {
         case pictureTooLarge = "picture_too_large"
         case pictureTooSlow = "picture_too_slow"
         case deadlinePassed = "deadline_passed"
+        case masksTooLarge = "masks_too_large"
         case abandoned
         case failed
 
@@ -30,6 +33,9 @@ struct FailureMessage: Codable, Sendable, Hashable {
             self = Self(rawValue: word) ?? .failed
         }
     }
+
+    /// The kind of what is no picture because it has no bytes.
+    private static let empty = "empty"
 
     private init(_ code: Code, _ detail: String) {
         self.code = code
@@ -48,6 +54,8 @@ struct FailureMessage: Codable, Sendable, Hashable {
         case JobError.workerFailed(_, let reason): detail = reason
         case JobError.abandoned(_, let deliveries): (code, value) = (.abandoned, deliveries)
         case is CancellationError: detail = "it was stopped"
+        case VisionError.masksTooLarge(_, let objects, let pixels, let limit):
+            (code, self.limit, value, kind) = (.masksTooLarge, limit, pixels, "\(objects)")
         default: break
         }
     }
@@ -56,6 +64,10 @@ struct FailureMessage: Codable, Sendable, Hashable {
         switch error {
         case .notAPicture:
             code = .notAPicture
+        case .emptyFile:
+            (code, kind) = (.notAPicture, Self.empty)
+        case .foreign(let content):
+            (code, kind, advice) = (.notAPicture, content.found, content.advice)
         case .unsupportedKind(let kind):
             (code, self.kind) = (.unsupportedPicture, kind)
         case .damaged(let format, let reason):
@@ -64,6 +76,10 @@ struct FailureMessage: Codable, Sendable, Hashable {
             (code, self.measure, self.value, self.limit) = (.pictureTooLarge, measure.rawValue, value, limit)
         case .timedOut(let limit):
             (code, self.limit) = (.pictureTooSlow, limit.milliseconds)
+        case .deadlinePassed:
+            code = .deadlinePassed
+        case .cancelled:
+            detail = "it was stopped"
         case .wrongPixelCount, .wrongPictureSize, .destinationTooSmall, .encodingFailed, .textFailed, .poolIsShutDown:
             break
         }
@@ -74,7 +90,10 @@ struct FailureMessage: Codable, Sendable, Hashable {
         func cut(_ text: String) -> String { String(text.prefix(AnswerBounds.reasonLength)) }
         let (detail, kind) = (cut(detail), kind.map(cut))
         switch code {
-        case .notAPicture: return ImagingError.notAPicture
+        case .notAPicture:
+            guard let kind else { return ImagingError.notAPicture }
+            if kind == Self.empty { return ImagingError.emptyFile }
+            return ImagingError.foreign(ForeignContent(found: kind, advice: advice ?? ""))
         case .unsupportedPicture: return ImagingError.unsupportedKind(kind ?? detail)
         case .damagedPicture: return ImagingError.damaged(format ?? .jpeg, reason: kind ?? detail)
         case .pictureTooLarge:
@@ -86,6 +105,11 @@ struct FailureMessage: Codable, Sendable, Hashable {
             if let limit { return ImagingError.timedOut(limit: .milliseconds(limit)) }
             return JobError.workerFailed(model: model, reason: detail)
         case .deadlinePassed: return JobError.deadlinePassed(model: model, hadBegun: false)
+        case .masksTooLarge:
+            guard let objects = kind.flatMap({ Int($0) }), let value, let limit else {
+                return JobError.workerFailed(model: model, reason: detail)
+            }
+            return VisionError.masksTooLarge(model: model, objects: objects, pixels: value, limit: limit)
         case .abandoned: return JobError.abandoned(model: model, deliveries: max(0, value ?? 0))
         case .failed: return JobError.workerFailed(model: model, reason: detail)
         }

@@ -120,7 +120,7 @@ final class RedisChannelHandler: ChannelDuplexHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        fail(error as? RedisError ?? .connectionLost(reason: "\(error)"), context)
+        fail(error as? RedisError ?? .connectionLost(reason: ConnectionTrouble(error).description), context)
     }
 
     private func fail(_ error: RedisError, _ context: ChannelHandlerContext) {

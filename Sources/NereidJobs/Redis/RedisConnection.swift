@@ -63,7 +63,10 @@ struct RedisConnection: Sendable {
             channel = try await bootstrap.connect(host: address.host, port: address.port).get()
         } catch {
             ready.fail(RedisError.closed)
-            throw RedisError.unreachable(address: address.description, reason: "\(error)")
+            throw RedisError.unreachable(
+                address: address.description,
+                reason: ConnectionTrouble(error).description
+            )
         }
         let alarm = loop.scheduleTask(in: patience) { channel.close(promise: nil) }
         defer { alarm.cancel() }
@@ -98,7 +101,9 @@ struct RedisConnection: Sendable {
         }
         for request in requests {
             channel.write(request).whenFailure { error in
-                request.promise.fail(error as? RedisError ?? RedisError.connectionLost(reason: "\(error)"))
+                request.promise.fail(
+                    error as? RedisError ?? RedisError.connectionLost(reason: ConnectionTrouble(error).description)
+                )
             }
         }
         channel.flush()

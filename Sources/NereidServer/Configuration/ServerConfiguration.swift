@@ -5,6 +5,7 @@ public import Logging
 public import NereidImaging
 public import NereidInference
 public import NereidJobs
+import NereidVision
 
 /// How a server listens and what it allows.
 public struct ServerConfiguration: Sendable {
@@ -20,12 +21,16 @@ public struct ServerConfiguration: Sendable {
     public var appliesOrientation = true
     /// What one picture may cost.
     public var pictures = DecodingLimits()
+    /// The most pixels of the masks of one picture, counted by their boxes. Default: 1,000,000,000.
+    public var maxMaskPixels = VisionModel.defaultMaskPixels
     /// The largest request body, in bytes. Default: 256 MiB.
     public var maxRequestBytes = 256 << 20
     /// The most memory that uploads may hold together, in bytes. Default: 1 GiB.
     public var maxUploadMemory = 1 << 30
-    /// The most connections at one time; further ones wait to be accepted.
+    /// The most connections with a request at one time. A few more are taken that are only told of the server's health.
     public var maxConnections = 1024
+    /// The hosts that requests may be for; none: every one, but on a listener for this machine alone its own names only.
+    var hosts = HostRules()
     /// Where jobs wait, shared with other machines; `nil`: within this process.
     public var queueAddress: RedisAddress?
     /// Whether this process runs models. A gateway does not.
@@ -72,9 +77,11 @@ public struct ServerConfiguration: Sendable {
         pictures.side = try layers.integer(.maxPictureSide, in: 1...1_000_000) ?? pictures.side
         pictures.pixels = try layers.integer(.maxPicturePixels, in: 1...10_000_000_000) ?? pictures.pixels
         pictures.duration = try layers.seconds(.decodeTimeout) ?? pictures.duration
+        maxMaskPixels = try layers.integer(.maxMaskPixels, in: 1...1_000_000_000_000) ?? maxMaskPixels
         maxRequestBytes = try layers.bytes(.maxRequestBytes) ?? maxRequestBytes
         maxUploadMemory = try layers.bytes(.maxUploadMemory) ?? maxUploadMemory
         maxConnections = try layers.integer(.maxConnections, in: 1...1_000_000) ?? maxConnections
+        hosts.patterns = try layers.hostPatterns(.hosts) ?? []
         queueAddress = try layers.address(.queue)
         runsModels = try layers.boolean(.workers) ?? true
         legacyLists = try layers.legacyLists(.legacyQueue)
@@ -109,8 +116,10 @@ public struct EngineConfiguration: Sendable {
     public var onnxRuntime: String?
     /// The folder of graphs made from checkpoints; `off`: none is kept; `nil`: the user's own.
     public var cache: String?
-    /// Threads that decode and resize; `nil`: the number of cores.
+    /// Threads that decode and resize; `nil`: the number of cores, at least 2.
     public var decodeThreads: Int?
+    /// The most bytes that all decoded pictures hold at one time. Default: 1.5 GiB.
+    public var decodeMemory = ImagingPool.defaultMemory
     /// What is logged.
     public var logLevel = Logger.Level.info
 
@@ -128,6 +137,7 @@ public struct EngineConfiguration: Sendable {
         onnxRuntime = layers.string(.onnxRuntime)
         cache = layers.string(.cache)
         decodeThreads = try layers.integer(.decodeThreads, in: 1...256)
+        decodeMemory = try layers.bytes(.decodeMemory) ?? decodeMemory
         logLevel =
             try layers.read(
                 .logLevel,

@@ -8,6 +8,7 @@
 public enum Setting: String, Sendable, CaseIterable {
     case host
     case port
+    case hosts
     case models
     case defaultModel = "default_model"
     case require
@@ -17,11 +18,13 @@ public enum Setting: String, Sendable, CaseIterable {
     case onnxRuntime = "onnxruntime"
     case cache
     case decodeThreads = "decode_threads"
+    case decodeMemory = "decode_memory"
     case applyOrientation = "apply_orientation"
     case maxPictureBytes = "max_picture_bytes"
     case maxPictureSide = "max_picture_side"
     case maxPicturePixels = "max_picture_pixels"
     case decodeTimeout = "decode_timeout"
+    case maxMaskPixels = "max_mask_pixels"
     case maxRequestBytes = "max_request_bytes"
     case maxUploadMemory = "max_upload_memory"
     case maxConnections = "max_connections"
@@ -51,6 +54,9 @@ public enum Setting: String, Sendable, CaseIterable {
         switch self {
         case .host: "address to listen on; 0.0.0.0 lets other machines in (127.0.0.1)"
         case .port: "port to listen on; 0 takes a free one (8080; also SERVER_PORT)"
+        case .hosts:
+            "hosts that requests may be for, separated by commas: a name, *.NAME, an address, or * for all (all; on a "
+                + "loopback address: this machine's own)"
         case .models: "models to serve, separated by commas: PATH or NAME=PATH (demo, the bundled one)"
         case .defaultModel: "model that answers requests which name none (the first)"
         case .require:
@@ -61,15 +67,17 @@ public enum Setting: String, Sendable, CaseIterable {
         case .threads: "threads of one run (measured default)"
         case .onnxRuntime: "ONNX Runtime's library: a file or a folder (searched for)"
         case .cache: "folder of the graphs made from checkpoints, or off (the user's cache folder)"
-        case .decodeThreads: "threads that decode and resize pictures (the number of cores)"
+        case .decodeThreads: "threads that decode and resize pictures (the number of cores, at least 2)"
+        case .decodeMemory: "most memory of all decoded pictures at one time; others wait (1536MiB)"
         case .applyOrientation: "turn pictures upright as their EXIF data says (true)"
         case .maxPictureBytes: "largest picture as uploaded (64MiB)"
         case .maxPictureSide: "longest side of a picture in pixels (32768)"
         case .maxPicturePixels: "most pixels of a picture (100000000)"
         case .decodeTimeout: "longest time for decoding a picture, in seconds (10)"
+        case .maxMaskPixels: "most pixels of the masks of one picture, counted by their boxes (1000000000)"
         case .maxRequestBytes: "largest request body, which may hold several pictures (256MiB)"
         case .maxUploadMemory: "most memory that uploads may hold at one time (1GiB)"
-        case .maxConnections: "most connections at one time; further ones wait (1024)"
+        case .maxConnections: "most connections at one time; beyond, only health is answered (1024)"
         case .queue:
             "where jobs wait: redis://HOST:6379/0 or rediss://…, shared with other machines (within this process)"
         case .workers: "run models in this process too, when there is a queue; --no-workers makes a gateway (true)"
@@ -88,7 +96,7 @@ public enum Setting: String, Sendable, CaseIterable {
         case .webhookSecret:
             "what messages to webhooks are signed with; in the environment or the file (none, no webhooks)"
         case .requestTimeout: "longest time for a request, in seconds (30)"
-        case .idleTimeout: "a connection with nothing to do is closed after this many seconds (60)"
+        case .idleTimeout: "a connection that waits for its client is closed after this many seconds (60)"
         case .shutdownDelay: "connections are taken for this many seconds more after the signal to stop (1)"
         case .shutdownTimeout: "requests still running this many seconds after the signal to stop are cut off (60)"
         case .corsOrigin: "origin whose pages may ask from a browser: * or https://HOST (none)"

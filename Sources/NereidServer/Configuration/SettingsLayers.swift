@@ -65,9 +65,9 @@ public struct SettingsLayers: Sendable {
     ]
 
     private mutating func add(file path: String) throws(SettingsError) {
-        guard let data = FileManager.default.contents(atPath: path), data.count <= 1 << 20,
-            let text = String(data: data, encoding: .utf8)
-        else { throw .unreadable(path: path, reason: "it is not there, or not UTF-8 text of at most 1 MiB") }
+        guard let text = EditedFile.text(at: path) else {
+            throw .unreadable(path: path, reason: "it is not there, or not \(EditedFile.requirement)")
+        }
         let node: Node?
         do { node = try Yams.compose(yaml: text) } catch { throw .unreadable(path: path, reason: "\(error)") }
         guard let node else { return }
@@ -159,6 +159,16 @@ extension SettingsLayers {
         return try read(setting, expected: words) { text in
             let hosts = (list(setting) ?? []).map { WebhookTarget.Host($0) }
             return hosts.contains(nil) ? nil : hosts.compactMap(\.self)
+        }
+    }
+
+    /// Hosts that requests may be for.
+    func hostPatterns(_ setting: Setting) throws(SettingsError) -> [HostRules.Pattern]? {
+        let words =
+            "hosts without a scheme or a port, separated by commas, such as nereid.example.org, *.lab.example.org"
+        return try read(setting, expected: words) { _ in
+            let patterns = (list(setting) ?? []).map { HostRules.Pattern($0) }
+            return patterns.contains(nil) ? nil : patterns.compactMap(\.self)
         }
     }
 

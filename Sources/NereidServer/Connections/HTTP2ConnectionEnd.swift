@@ -15,15 +15,20 @@ final class HTTP2ConnectionEnd: ChannelDuplexHandler {
     private static let patience = TimeAmount.seconds(1)
 
     private let eventLoop: any EventLoop
+    private let connection: ClientConnection
     private let idleTimeout: TimeAmount
     private let ping = HTTP2PingData(withInteger: .random(in: .min ... .max))
     private var lifetime = HTTP2Lifetime()
     private var context: ChannelHandlerContext?
     private var alarm: Scheduled<Void>?
+    private var number: Int?
 
-    /// - Parameter idleTimeout: how long a connection may be without a stream.
-    init(eventLoop: any EventLoop, idleTimeout: TimeAmount) {
+    /// - Parameters:
+    ///   - connection: is told whether there are streams.
+    ///   - idleTimeout: how long a connection may be without a stream.
+    init(eventLoop: any EventLoop, connection: ClientConnection, idleTimeout: TimeAmount) {
         self.eventLoop = eventLoop
+        self.connection = connection
         self.idleTimeout = idleTimeout
     }
 
@@ -41,10 +46,15 @@ final class HTTP2ConnectionEnd: ChannelDuplexHandler {
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
         perform(.awaitStreams)
+        let (eventLoop, handler) = (eventLoop, NIOLoopBound(self, eventLoop: eventLoop))
+        number = connection.stopping.whenItComes {
+            eventLoop.execute { handler.value.stop() }
+        }
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
         alarm?.cancel()
+        if let number { connection.stopping.forget(number) }
         self.context = nil
     }
 
@@ -55,6 +65,7 @@ final class HTTP2ConnectionEnd: ChannelDuplexHandler {
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         if event is ChannelShouldQuiesceEvent { perform(lifetime.end()) }
+        if event is ConnectionEviction { perform(lifetime.idled()) }
         // A client that sends no more does not read either.
         if case .some(.inputClosed) = event as? ChannelEvent { context.close(promise: nil) }
         context.fireUserInboundEventTriggered(event)
@@ -64,12 +75,24 @@ final class HTTP2ConnectionEnd: ChannelDuplexHandler {
         context.close(promise: nil)
     }
 
+    private func stop() { perform(lifetime.stop()) }
+
     private func opened(_ stream: Int) {
-        lifetime.opened(stream)
-        alarm?.cancel()
+        if lifetime.isIdle {
+            connection.begins()
+            alarm?.cancel()
+        }
+        let action = lifetime.opened(stream)
+        guard action != .nothing else { return }
+        // The stream's first frame is being read.
+        eventLoop.assumeIsolated().execute { self.perform(action) }
     }
 
-    private func closed() { perform(lifetime.closed()) }
+    private func closed() {
+        let action = lifetime.closed()
+        if lifetime.isIdle { connection.rests() }
+        perform(action)
+    }
 
     private func perform(_ action: HTTP2Lifetime.Action) {
         guard let context else { return }

@@ -23,13 +23,18 @@ struct HTTP2Lifetime: Equatable {
     private enum Phase { case open, warned, refusing }
 
     private var phase = Phase.open
+    private var isStopping = false
     private var openStreams = 0
     private var lastStream = 0
 
+    /// Whether no stream is open.
+    var isIdle: Bool { openStreams == 0 }
+
     /// The client has opened a stream.
-    mutating func opened(_ stream: Int) {
+    mutating func opened(_ stream: Int) -> Action {
         openStreams += 1
         lastStream = max(lastStream, stream)
+        return isStopping ? end() : .nothing
     }
 
     /// A stream has ended, in whatever way.
@@ -45,6 +50,13 @@ struct HTTP2Lifetime: Equatable {
 
     /// No stream was open for the time that this is allowed.
     mutating func idled() -> Action { openStreams == 0 ? end() : .nothing }
+
+    /// The server is told to stop, but takes requests for a while. A connection ends when it has had one: a client that has just
+    /// connected would otherwise have done so in vain.
+    mutating func stop() -> Action {
+        isStopping = true
+        return lastStream > 0 ? end() : .nothing
+    }
 
     /// The connection is to end.
     mutating func end() -> Action {

@@ -31,7 +31,7 @@ final class HandshakeDeadline: ChannelInboundHandler, RemovableChannelHandler {
         context.fireUserInboundEventTriggered(event)
         if case .some(.handshakeCompleted) = event as? TLSUserEvent {
             context.pipeline.syncOperations.removeHandler(self, promise: nil)
-        } else if event is ChannelShouldQuiesceEvent {
+        } else if event is ChannelShouldQuiesceEvent || event is ConnectionEviction {
             context.close(promise: nil)
         }
     }

@@ -27,7 +27,6 @@ struct SecureChannel: ServerChildChannel {
     private typealias Negotiation = NIOTypedApplicationProtocolNegotiationHandler<Agreement>
 
     let certificates: CertificateKeeper
-    let idleTimeout: Duration
     /// Also answers the requests of streams, each of which is a small connection with one request.
     let http1: HTTP1Channel
 
@@ -45,15 +44,18 @@ struct SecureChannel: ServerChildChannel {
         return configuration
     }()
 
+    private var idleTimeout: Duration { http1.context.idleTimeout }
+
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
         channel.eventLoop.makeCompletedFuture {
+            let connection = http1.context.open(channel)
             let pipeline = channel.pipeline.syncOperations
             try pipeline.addHandler(NIOSSLServerHandler(context: certificates.context))
             try pipeline.addHandler(HandshakeDeadline(TimeAmount(idleTimeout)))
             let negotiation = Negotiation { result in
                 switch result {
-                case .negotiated("h2"): setUpStreams(channel, logger: logger)
-                default: http1.setup(channel: channel, logger: logger).map { .http1($0) }
+                case .negotiated("h2"): setUpStreams(channel, connection, logger: logger)
+                default: channel.eventLoop.makeCompletedFuture { Agreement.http1(try http1.setUp(channel, connection)) }
                 }
             }
             try pipeline.addHandler(negotiation)
@@ -61,27 +63,39 @@ struct SecureChannel: ServerChildChannel {
         }
     }
 
-    private func setUpStreams(_ channel: any Channel, logger: Logger) -> EventLoopFuture<Agreement> {
+    private func setUpStreams(
+        _ channel: any Channel,
+        _ connection: ClientConnection,
+        logger: Logger
+    ) -> EventLoopFuture<Agreement> {
         channel.eventLoop.makeCompletedFuture {
-            let end = HTTP2ConnectionEnd(eventLoop: channel.eventLoop, idleTimeout: TimeAmount(idleTimeout))
+            let end = HTTP2ConnectionEnd(
+                eventLoop: channel.eventLoop,
+                connection: connection,
+                idleTimeout: TimeAmount(idleTimeout)
+            )
             let streams = try channel.pipeline.syncOperations.configureAsyncHTTP2Pipeline(
                 mode: .server,
                 streamDelegate: end.delegate,
                 configuration: Self.http2
-            ) { setUpStream($0, logger: logger) }
+            ) { setUpStream($0, connection, logger: logger) }
             try channel.pipeline.syncOperations.addHandler(end)
             return .http2(streams)
         }
     }
 
-    private func setUpStream(_ channel: any Channel, logger: Logger) -> EventLoopFuture<HTTP1Channel.Value> {
+    private func setUpStream(
+        _ channel: any Channel,
+        _ connection: ClientConnection,
+        logger: Logger
+    ) -> EventLoopFuture<HTTP1Channel.Value> {
         channel.eventLoop.makeCompletedFuture {
             let pipeline = channel.pipeline.syncOperations
             try pipeline.addHandler(HTTP2FramePayloadToHTTPServerCodec())
             try pipeline.addHandler(ClientWatch())
             try pipeline.addHandler(StreamEnd(idleTimeout: TimeAmount(idleTimeout)))
             try pipeline.addHandler(HTTPConnectionStateHandler(idleTimeout: idleTimeout, logger: logger))
-            return try HTTP1Channel.Value(wrappingChannelSynchronously: channel)
+            return HTTP1Channel.Value(messages: try NIOAsyncChannel(http: channel), connection: connection)
         }
     }
 
@@ -105,15 +119,9 @@ struct SecureChannel: ServerChildChannel {
 
 extension HTTPServerBuilder {
     /// Builds a server that speaks HTTP/2 and HTTP/1.1 over TLS.
-    static func secure(by certificates: CertificateKeeper, idleTimeout: Duration, http1: HTTP1Channel.Configuration)
-        -> Self
-    {
+    static func secure(by certificates: CertificateKeeper, _ context: ConnectionContext) -> Self {
         .init { responder in
-            SecureChannel(
-                certificates: certificates,
-                idleTimeout: idleTimeout,
-                http1: HTTP1Channel(responder: responder, configuration: http1)
-            )
+            SecureChannel(certificates: certificates, http1: HTTP1Channel(responder: responder, context: context))
         }
     }
 }

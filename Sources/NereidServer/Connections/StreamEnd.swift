@@ -19,8 +19,7 @@ final class StreamEnd: ChannelDuplexHandler, RemovableChannelHandler {
 
     private let idleTimeout: TimeAmount
     private var requestIsComplete = false
-    private var unsent = 0
-    private var stall: Scheduled<Void>?
+    private var sending: SendingWatch?
     private var farewell: Scheduled<Void>?
 
     /// - Parameter idleTimeout: how long nothing of an answer may get through before it is given up.
@@ -28,8 +27,16 @@ final class StreamEnd: ChannelDuplexHandler, RemovableChannelHandler {
         self.idleTimeout = idleTimeout
     }
 
+    func handlerAdded(context: ChannelHandlerContext) {
+        let channel = context.channel
+        sending = SendingWatch(on: context.eventLoop, limit: idleTimeout) {
+            if channel.isActive { channel.close(promise: nil) }
+        }
+    }
+
     func handlerRemoved(context: ChannelHandlerContext) {
-        stall?.cancel()
+        sending?.cancel()
+        sending = nil
         farewell?.cancel()
     }
 
@@ -39,22 +46,24 @@ final class StreamEnd: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
-        var part = unwrapOutboundIn(data)
-        if case .head(var head) = part {
+        switch unwrapOutboundIn(data) {
+        case .head(var head):
             // A stream ends with its answer; the field is forbidden here (RFC 9113, 8.2.2).
             head.headerFields[.connection] = nil
-            part = .head(head)
+            send(.head(head), promise, context)
+        case .body(let bytes):
+            let slices = SendingWatch.slices(of: bytes)
+            for slice in slices.dropLast() { send(.body(slice), nil, context) }
+            send(.body(slices[slices.count - 1]), promise, context)
+        case .end(let trailers):
+            send(.end(trailers), promise, context)
+            if !requestIsComplete { takeLeave(context) }
         }
-        let sent = context.eventLoop.makePromise(of: Void.self)
-        if let promise { sent.futureResult.cascade(to: promise) }
-        unsent += 1
-        watchSending(context)
-        sent.futureResult.assumeIsolated().whenComplete { _ in
-            self.unsent -= 1
-            self.watchSending(context, afterProgress: true)
-        }
+    }
+
+    private func send(_ part: HTTPResponsePart, _ promise: EventLoopPromise<Void>?, _ context: ChannelHandlerContext) {
+        let sent = sending?.write(promise: promise, on: context.eventLoop) ?? promise
         context.write(wrapOutboundOut(part), promise: sent)
-        if case .end = part, !requestIsComplete { takeLeave(context) }
     }
 
     /// Asks the client to stop sending, after it had time to do so by itself (RFC 9113, 8.1).
@@ -62,18 +71,6 @@ final class StreamEnd: ChannelDuplexHandler, RemovableChannelHandler {
         farewell = context.eventLoop.assumeIsolated().scheduleTask(in: Self.lingering) {
             guard context.channel.isActive else { return }
             context.triggerUserOutboundEvent(NIOHTTP2FramePayloadToHTTPEvent.reset(code: .noError), promise: nil)
-        }
-    }
-
-    private func watchSending(_ context: ChannelHandlerContext, afterProgress: Bool = false) {
-        if afterProgress {
-            stall?.cancel()
-            stall = nil
-        }
-        guard unsent > 0, stall == nil else { return }
-        stall = context.eventLoop.assumeIsolated().scheduleTask(in: idleTimeout) {
-            guard context.channel.isActive else { return }
-            context.close(promise: nil)
         }
     }
 }

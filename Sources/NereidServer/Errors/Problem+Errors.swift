@@ -2,6 +2,7 @@
 // Nereid: a vision model server.
 
 import Hummingbird
+import NIOHTTP2
 import NereidImaging
 import NereidInference
 import NereidJobs
@@ -26,6 +27,7 @@ extension Problem {
                 detail: error.description,
                 closesConnection: true
             )
+        case let error as ContentCodingError: self.init(error)
         case let error as ImagingError: self.init(error)
         case let error as ModelsError: self.init(error)
         case let error as VisionError: self.init(error)
@@ -42,6 +44,17 @@ extension Problem {
                 status: .init(code: 499, reasonPhrase: "Client Closed Request"),
                 code: .clientGone,
                 detail: "the client closed the connection before the answer was there"
+            )
+        case let error as NIOHTTP2Errors.StreamClosed where error.errorCode == .cancel || error.errorCode == .noError:
+            self.init(CancellationError())
+        case let error as any NIOHTTP2Error:
+            self.init(
+                status: .badRequest,
+                code: .malformedUpload,
+                detail: error is NIOHTTP2Errors.ContentLengthViolated
+                    ? "the request's body is not as long as its Content-Length says; send both anew"
+                    : "the request broke the rules of HTTP/2: \(error)",
+                closesConnection: true
             )
         case let error as HTTPError where error.status == .notFound:
             self.init(
@@ -102,6 +115,20 @@ extension Problem {
         }
     }
 
+    private init(_ error: ContentCodingError) {
+        if case .unsupported = error {
+            self.init(
+                status: .unsupportedMediaType,
+                code: .unsupportedEncoding,
+                detail: error.description,
+                fields: [.acceptEncoding: ContentCoding.accepted],
+                closesConnection: true
+            )
+        } else {
+            self.init(status: .badRequest, code: .malformedUpload, detail: error.description, closesConnection: true)
+        }
+    }
+
     private init(_ error: ModelsError) {
         switch error {
         case .notFound:
@@ -115,7 +142,7 @@ extension Problem {
                 detail: error.description,
                 retryAfter: .seconds(2)
             )
-        case .noSuchPath, .unsupportedFile, .badName, .settings, .configuration, .nameTaken:
+        case .noSuchPath, .unsupportedFile, .notAModel, .unusableGraph, .badName, .settings, .configuration, .nameTaken:
             self.init(status: .internalServerError, code: .modelFailed, detail: error.description)
         }
     }
@@ -124,6 +151,8 @@ extension Problem {
         switch error {
         case .unknownClass:
             self.init(status: .badRequest, code: .badParameter, detail: error.description)
+        case .masksTooLarge:
+            self.init(status: .unprocessableContent, code: .masksTooLarge, detail: error.description)
         default:
             self.init(status: .internalServerError, code: .modelFailed, detail: error.description)
         }
@@ -161,11 +190,13 @@ extension Problem {
     private init(_ error: ImagingError) {
         let (status, code): (HTTPResponse.Status, Code) =
             switch error {
-            case .notAPicture: (.unsupportedMediaType, .notAPicture)
+            case .notAPicture, .emptyFile, .foreign: (.unsupportedMediaType, .notAPicture)
             case .unsupportedKind: (.unsupportedMediaType, .unsupportedPicture)
             case .damaged: (.unprocessableContent, .damagedPicture)
             case .tooLarge: (.contentTooLarge, .pictureTooLarge)
             case .timedOut: (.unprocessableContent, .pictureTooSlow)
+            case .deadlinePassed: (.gatewayTimeout, .deadlinePassed)
+            case .cancelled: (.init(code: 499, reasonPhrase: "Client Closed Request"), .clientGone)
             default: (.internalServerError, .internalError)
             }
         self.init(status: status, code: code, detail: error.description)
@@ -217,7 +248,7 @@ extension Problem {
 
     private init(_ error: ArchiveError) {
         switch error {
-        case .damaged, .encrypted, .unknownCompression, .noPicture:
+        case .damaged, .encrypted, .unknownCompression, .overlapping, .noPicture:
             self.init(status: .badRequest, code: .malformedUpload, detail: error.description)
         case .tooManyFiles, .directoryTooLarge, .tooManyPictures, .pictureTooLarge, .tooLarge:
             self.init(status: .contentTooLarge, code: .uploadTooLarge, detail: error.description)

@@ -19,6 +19,8 @@ struct ModelDocument: Encodable {
     let threads: Int?
     let state: String
     let reason: String?
+    /// What could not be read of its file; missing when all is well.
+    let warnings: [String]?
     let defaults: Defaults?
     let queue: Queue
     /// Who serves it, where that is not this process.
@@ -101,6 +103,7 @@ struct ModelDocument: Encodable {
         threads = nil
         state = ModelStatus.State.ready.rawValue
         reason = nil
+        warnings = model.warnings.isEmpty ? nil : model.warnings
         defaults = model.defaults.map(Defaults.init)
         self.queue = queue
         workers = model.workers.map { worker in
@@ -133,6 +136,7 @@ struct ModelDocument: Encodable {
         threads = vision?.session.threads
         state = status.state.rawValue
         reason = status.failure
+        warnings = (vision?.warnings).flatMap { $0.isEmpty ? nil : $0 }
         defaults = (vision?.defaults).map(Defaults.init)
         self.queue = queue
         workers = nil

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Nereid: a vision model server.
 
+import NereidImaging
 public import NereidJobs
 import NereidVision
 
@@ -10,7 +11,7 @@ public struct PredictionDocument: Encodable, Sendable {
     public let id: String
     /// The model that answered, by its name.
     public let model: String
-    /// The upright picture's size in pixels.
+    /// The upright picture's size in pixels, and when it was taken.
     public let image: Size
     /// What the model does.
     public let task: String
@@ -21,10 +22,11 @@ public struct PredictionDocument: Encodable, Sendable {
     /// Where the time went, in milliseconds.
     public let timing: Timing
 
-    /// Width and height in pixels.
+    /// Width and height in pixels; the time of ISO 8601 if the picture's file has it.
     public struct Size: Encodable, Sendable {
         let width: Int
         let height: Int
+        let taken: String?
     }
 
     /// One detection; the last four are there when the model's task gives them.
@@ -45,8 +47,9 @@ public struct PredictionDocument: Encodable, Sendable {
         }
     }
 
-    /// The pixels of an object as COCO's compressed run lengths: `size` is height and width, as there.
+    /// The pixels of an object as COCO's compressed run lengths: `size` is height and width, as there. `area` is their number.
     struct MaskItem: Encodable, Sendable {
+        let area: Int
         let size: [Int]
         let counts: String
     }
@@ -88,11 +91,29 @@ public struct PredictionDocument: Encodable, Sendable {
 
     /// Puts an answer in its words.
     public init(id: String, model: String, answer: JobAnswer) {
+        self.init(id: id, model: model, answer: answer, items: answer.detections.map(Item.init))
+    }
+
+    /// Puts an answer in its words, as long as nobody stops it.
+    ///
+    /// - Parameter limit: looked at for every detection, and many times for a mask.
+    /// - Throws: what the limit throws.
+    init(id: String, model: String, answer: JobAnswer, limit: WorkLimit) throws(ImagingError) {
+        var items: [Item] = []
+        for detection in answer.detections {
+            try limit.check()
+            let polygons = try detection.mask?.polygons(within: Item.polygonTolerance, limit: limit)
+            items.append(Item(detection, polygons: polygons))
+        }
+        self.init(id: id, model: model, answer: answer, items: items)
+    }
+
+    private init(id: String, model: String, answer: JobAnswer, items: [Item]) {
         self.id = id
         self.model = model
-        image = Size(width: answer.size.width, height: answer.size.height)
+        image = Size(width: answer.size.width, height: answer.size.height, taken: answer.taken?.description)
         task = answer.task.rawValue
-        detections = answer.detections.map(Item.init)
+        detections = items
         classifications =
             answer.task == .classify
             ? answer.classifications.map { classification in
@@ -112,22 +133,38 @@ public struct PredictionDocument: Encodable, Sendable {
 }
 
 extension PredictionDocument.Item {
+    /// Looks at the limit of the whole encoding, if there is one, before each detection.
+    public func encode(to encoder: any Encoder) throws {
+        if let key = CodingUserInfoKey.workLimit { try (encoder.userInfo[key] as? WorkLimit)?.check() }
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(label, forKey: .label)
+        try container.encode(classID, forKey: .classID)
+        try container.encode(score, forKey: .score)
+        try container.encode(box, forKey: .box)
+        try container.encodeIfPresent(mask, forKey: .mask)
+        try container.encodeIfPresent(polygons, forKey: .polygons)
+        try container.encodeIfPresent(keypoints, forKey: .keypoints)
+        try container.encodeIfPresent(rotatedBox, forKey: .rotatedBox)
+    }
+
     /// How far a polygon may be from the border of the pixels, in pixels: less than a pixel's diagonal, so that slanted borders
     /// need no corner at every pixel.
-    private static let polygonTolerance: Float = 0.75
+    fileprivate static let polygonTolerance: Float = 0.75
 
     fileprivate init(_ detection: Detection) {
+        self.init(detection, polygons: detection.mask?.polygons(within: Self.polygonTolerance))
+    }
+
+    fileprivate init(_ detection: Detection, polygons: [[Point]]?) {
         self.init(
             label: detection.label,
             classID: detection.classID,
             score: detection.score.rounded(toMultiplesOf: 100_000),
             box: detection.box.rounded,
             mask: detection.mask.map { mask in
-                .init(size: [mask.size.height, mask.size.width], counts: mask.compressedCounts)
+                .init(area: mask.area, size: [mask.size.height, mask.size.width], counts: mask.compressedCounts)
             },
-            polygons: detection.mask.map { mask in
-                mask.polygons(within: Self.polygonTolerance).map { polygon in polygon.flatMap { [$0.x, $0.y] } }
-            },
+            polygons: polygons?.map { polygon in polygon.flatMap { [$0.x, $0.y] } },
             keypoints: detection.keypoints.map { keypoints in
                 keypoints.map { keypoint in
                     [keypoint.x.rounded(toMultiplesOf: 1000), keypoint.y.rounded(toMultiplesOf: 1000)]

@@ -5,6 +5,7 @@ import HTTPTypes
 import Hummingbird
 import NIOCore
 import NIOFoundationCompat
+import NereidImaging
 
 #if canImport(FoundationEssentials)
 import FoundationEssentials
@@ -34,6 +35,28 @@ extension Response {
             body: .init(byteBuffer: ByteBuffer(string: text))
         )
     }
+}
+
+extension Response {
+    /// A long answer in JSON, as long as nobody stops it.
+    ///
+    /// - Parameter limit: looked at for every detection.
+    /// - Throws: what the limit throws.
+    init(json value: some Encodable, limit: WorkLimit) throws {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        if let key = CodingUserInfoKey.workLimit { encoder.userInfo[key] = limit }
+        self.init(
+            status: .ok,
+            headers: [.contentType: "application/json"],
+            body: .init(byteBuffer: ByteBuffer(bytes: try encoder.encode(value)))
+        )
+    }
+}
+
+extension CodingUserInfoKey {
+    /// The `WorkLimit` of encoding a long answer.
+    static let workLimit = CodingUserInfoKey(rawValue: "nereid.limit")
 }
 
 extension ByteBuffer {

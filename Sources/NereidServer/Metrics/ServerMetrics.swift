@@ -3,6 +3,7 @@
 
 import HTTPTypes
 import Metrics
+import NereidImaging
 import NereidJobs
 
 /// What the server counts. Labels come from bounded sets only: configured models, fixed words, never anything a client writes.
@@ -32,6 +33,10 @@ struct ServerMetrics: Sendable {
         "nereid_job_store_free_bytes": "Bytes that are free on the disk of these files.",
         "nereid_job_store_reserved_bytes": "Bytes set aside on that disk for results and deletions.",
         "nereid_upload_bytes": "Memory held by uploads.",
+        "nereid_decode_bytes": "Memory of decoded pictures, of the budget of decode_memory.",
+        "nereid_decode_bytes_limit": "The budget of decode_memory.",
+        "nereid_decode_running": "Threads of imaging that work.",
+        "nereid_decode_waiting": "Pieces of work that wait for a thread of imaging or for memory.",
         "process_resident_memory_bytes": "Resident memory of the process.",
     ]
 
@@ -76,7 +81,8 @@ struct ServerMetrics: Sendable {
         load: (String) -> QueueLoad,
         uploads: UploadMemory? = nil,
         readiness: ReadinessReport? = nil,
-        jobs: BulkStorage? = nil
+        jobs: BulkStorage? = nil,
+        imaging: ImagingLoad? = nil
     ) -> String {
         // What only holds now is gathered anew each time, so that a model that has gone leaves nothing behind.
         let now = PrometheusRegistry(help: Self.help)
@@ -106,6 +112,12 @@ struct ServerMetrics: Sendable {
             set("nereid_models_broken", [], readiness.broken.count)
         }
         if let uploads { set("nereid_upload_bytes", [], uploads.byteCount) }
+        if let imaging {
+            set("nereid_decode_bytes", [], imaging.bytes)
+            set("nereid_decode_bytes_limit", [], imaging.mostBytes)
+            set("nereid_decode_running", [], imaging.running)
+            set("nereid_decode_waiting", [], imaging.waiting)
+        }
         if let jobs {
             set("nereid_job_store_available", [], jobs.isAvailable ? 1 : 0)
             if let bytes = jobs.fileBytes { set("nereid_job_store_bytes", [], bytes) }

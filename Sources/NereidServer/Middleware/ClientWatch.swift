@@ -5,9 +5,8 @@ import HTTPTypes
 import NIOCore
 import NIOHTTPTypes
 import NereidJobs
-import Synchronization
 
-/// Looks after one connection: bids clients that ask go on, notices when they leave, and ends it where an answer says so.
+/// Looks after one connection: bids clients that ask go on, and notices when they leave.
 ///
 /// A client that closes its side while a request is being worked on will not read the answer. (One that only closes its
 /// sending side would; such clients of HTTP are not known to exist, while clients that give up are daily business.)
@@ -18,11 +17,12 @@ final class ClientWatch: ChannelDuplexHandler, RemovableChannelHandler, Sendable
     typealias OutboundOut = HTTPResponsePart
 
     /// The end of the connection.
-    let leaving = Occasion()
-    private let endsAfterAnswer = Atomic(false)
+    let leaving: Occasion
 
-    /// How long a client may go on sending what nobody reads, so that it comes to reading the answer.
-    private static let lingering = TimeAmount.seconds(2)
+    /// - Parameter leaving: comes when the client leaves.
+    init(leaving: Occasion = Occasion()) {
+        self.leaving = leaving
+    }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         // A client that asks first would wait a second for the word before it sends its picture (RFC 9110, 10.1.1).
@@ -45,22 +45,6 @@ final class ClientWatch: ChannelDuplexHandler, RemovableChannelHandler, Sendable
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         leaving.come()
         context.fireErrorCaught(error)
-    }
-
-    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
-        switch unwrapOutboundIn(data) {
-        case .head(let head):
-            endsAfterAnswer.store(head.headerFields[.connection]?.lowercased() == "close", ordering: .relaxed)
-            context.write(data, promise: promise)
-        case .end where endsAfterAnswer.load(ordering: .relaxed):
-            let channel = context.channel
-            context.writeAndFlush(data, promise: promise)
-            // Closing at once would reset the connection under a client that is still sending, answer unread.
-            channel.close(mode: .output, promise: nil)
-            context.eventLoop.scheduleTask(in: Self.lingering) { channel.close(promise: nil) }
-        default:
-            context.write(data, promise: promise)
-        }
     }
 }
 

@@ -21,7 +21,7 @@ struct CompatibleRoutes {
     private func predictor(_ request: Request, _ context: ServerContext) async -> Response {
         do {
             let detections = try await detections(request, context) { upload in
-                guard let name = upload.fields["model_type"] else {
+                guard let name = try upload.fields.one("model_type") else {
                     throw Problem(
                         status: .badRequest,
                         code: .badParameter,
@@ -42,7 +42,7 @@ struct CompatibleRoutes {
 
     /// `file` in a form, for the default model.
     private func concepts(_ request: Request, _ context: ServerContext) async throws -> Response {
-        let detections = try await detections(request, context) { $0.fields["model_type"] }
+        let detections = try await detections(request, context) { try $0.fields.one("model_type") }
         return Response(json: detections.map(ConceptDocument.init))
     }
 

@@ -53,7 +53,8 @@ extension HealthRoutes {
                 load: services.queue.load(of:),
                 uploads: services.uploads,
                 readiness: services.readiness.report(services.models),
-                jobs: services.jobs?.storage
+                jobs: services.jobs?.storage,
+                imaging: services.imaging.load
             )
         }
     }

@@ -18,10 +18,10 @@ struct JobParameters {
     /// Reads the parameters.
     ///
     /// - Throws: ``Problem`` with the code `bad_parameter`, naming the parameter, the value and what would do.
-    init(_ request: Request, fields: [String: String] = [:], webhooks: WebhookConfiguration) throws {
+    init(_ request: Request, fields: ParameterValues = .init(), webhooks: WebhookConfiguration) throws {
         let query = request.query
         for name in PredictionParameters.ofAnswers
-        where fields[name] != nil || query.contains(where: { $0.name == name }) {
+        where !fields.all(name).isEmpty || query.contains(where: { $0.name == name }) {
             throw Self.problem("‘\(name)’ is not for jobs, whose results are JSON. Leave it out, or ask …/predict")
         }
         prediction = try PredictionParameters(
@@ -29,7 +29,9 @@ struct JobParameters {
             fields: fields,
             known: PredictionParameters.ofModels + ["webhook"]
         )
-        let url = query.last { $0.name == "webhook" }?.value ?? fields["webhook"]
+        var values = fields
+        for (name, value) in query { values.add(value, to: name) }
+        let url = try values.one("webhook")
         webhook = try url.flatMap { $0.isEmpty ? nil : $0 }.map { try Self.target($0, webhooks) }
         idempotencyKey = try Self.key(request.headers[.idempotencyKey])
     }
@@ -66,28 +68,29 @@ struct JobParameters {
 
 /// What a call about jobs may say in its query.
 struct JobQuery {
-    private let values: [String: String]
+    private let values: ParameterValues
 
     /// Reads a query.
     ///
-    /// - Throws: ``Problem`` for a name that is not known.
+    /// - Throws: ``Problem`` for a name that is not known, and for one that is given more than once.
     init(_ request: Request, known: [String]) throws(Problem) {
-        var values: [String: String] = [:]
+        var values = ParameterValues()
         for (name, value) in request.query {
             guard known.contains(name) else {
                 throw Self.problem("‘\(name)’ is not a parameter. Parameters: \(known.joined(separator: ", "))")
             }
-            values[name] = value
+            values.add(value, to: name)
+            _ = try values.one(name)
         }
         self.values = values
     }
 
     /// A word.
-    func text(_ name: String) -> String? { values[name] }
+    func text(_ name: String) -> String? { values.all(name).first }
 
     /// A whole number in a range.
     func number(_ name: String, in range: ClosedRange<Int>, else fallback: Int) throws(Problem) -> Int {
-        guard let text = values[name] else { return fallback }
+        guard let text = text(name) else { return fallback }
         return try Self.number(text, "‘\(name)’", in: range)
     }
 

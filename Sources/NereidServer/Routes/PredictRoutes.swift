@@ -4,6 +4,7 @@
 import HTTPTypes
 import Hummingbird
 import NIOCore
+import NereidImaging
 import NereidJobs
 import NereidVision
 
@@ -26,6 +27,13 @@ struct PredictRoutes {
         _ = try PredictionParameters(query: request.query).options(for: model)
         let upload = try await services.upload(of: request, deadline: deadline)
         let parameters = try PredictionParameters(query: request.query, fields: upload.fields)
+        guard parameters.annotate == nil || upload.files.count <= 1 else {
+            throw Problem(
+                status: .badRequest,
+                code: .badParameter,
+                detail: "‘annotate’ answers one picture at a time, but \(upload.files.count) were sent"
+            )
+        }
         let answers = try await services.predict(
             upload,
             .init(
@@ -37,18 +45,42 @@ struct PredictRoutes {
             ),
             context: context
         )
-        if upload.files.count == 1 {
+        let (files, name, id) = (upload.files, model.name, context.requestID)
+        if files.count == 1, let annotate = parameters.annotate {
             let answer = try answers[0].get()
-            return try await response(to: answer, upload.files[0], model: model.name, parameters, context)
+            return try await services.render(for: name, by: deadline, context) { limit in
+                try annotated(answer, as: annotate, limit)
+            }
         }
-        guard parameters.annotate == nil else {
-            throw Problem(
-                status: .badRequest,
-                code: .badParameter,
-                detail: "‘annotate’ answers one picture at a time, but \(upload.files.count) were sent"
-            )
+        let first = files.count == 1 ? try answers[0].get() : nil
+        @Sendable func response(_ limit: WorkLimit) throws -> Response {
+            try first.map { try self.response(to: $0, files[0], model: name, id: id, parameters, limit) }
+                ?? self.response(to: answers, files, model: name, id: id, parameters, limit)
         }
-        return response(to: answers, upload.files, model: model.name, parameters, context)
+        // Short answers are written at once: another thread would take longer to wake than to write them.
+        let isLong = answers.contains { (try? $0.get())?.isLong ?? false }
+        return isLong ? try await services.render(for: name, by: deadline, context, response) : try response(.unlimited)
+    }
+
+    private func annotated(
+        _ answer: JobAnswer,
+        as form: PredictionParameters.Annotate,
+        _ limit: WorkLimit
+    ) throws -> Response {
+        guard let picture = answer.picture else {
+            throw ImagingError.encodingFailed(reason: "the picture was not kept")
+        }
+        let bytes = try Annotation.draw(
+            answer.detections,
+            classifications: answer.classifications,
+            on: picture,
+            limit: limit
+        ).encoded(as: form == .png ? .png : .jpeg(quality: 90), limit: limit)
+        return Response(
+            status: .ok,
+            headers: [.contentType: "image/\(form.rawValue)"],
+            body: .init(byteBuffer: bytes)
+        )
     }
 
     /// One picture: the answer itself.
@@ -56,29 +88,19 @@ struct PredictRoutes {
         to answer: JobAnswer,
         _ file: Upload.File,
         model: String,
+        id: String,
         _ parameters: PredictionParameters,
-        _ context: ServerContext
-    ) async throws -> Response {
-        if let annotate = parameters.annotate, let picture = answer.picture {
-            let bytes = try await services.imaging.run {
-                try Annotation.draw(answer.detections, classifications: answer.classifications, on: picture)
-                    .encoded(as: annotate == .png ? .png : .jpeg(quality: 90))
-            }
-            return Response(
-                status: .ok,
-                headers: [.contentType: "image/\(annotate.rawValue)"],
-                body: .init(byteBuffer: bytes)
-            )
-        }
+        _ limit: WorkLimit
+    ) throws -> Response {
         switch parameters.format {
         case .json:
-            return Response(json: PredictionDocument(id: context.requestID, model: model, answer: answer))
+            return try Response(
+                json: PredictionDocument(id: id, model: model, answer: answer, limit: limit),
+                limit: limit
+            )
         case .csv:
-            let name = file.name ?? ""
-            let lines =
-                CSVFormat.lines(file: name, answer.detections)
-                + CSVFormat.lines(file: name, classifications: answer.classifications)
-            return Response(text: CSVFormat.headings + lines, contentType: "text/csv; charset=utf-8")
+            let lines = CSVFormat.lines(file: file.name ?? "", model: model, .success(answer))
+            return Response(text: CSVFormat.headings + lines, contentType: CSVFormat.mediaType)
         }
     }
 
@@ -87,30 +109,31 @@ struct PredictRoutes {
         to answers: [Result<JobAnswer, any Error>],
         _ files: [Upload.File],
         model: String,
+        id: String,
         _ parameters: PredictionParameters,
-        _ context: ServerContext
-    ) -> Response {
+        _ limit: WorkLimit
+    ) throws -> Response {
         switch parameters.format {
         case .json:
-            let results = zip(files, answers).map { file, answer in
-                switch answer {
+            let results = try zip(files, answers).map { file, answer in
+                try limit.check()
+                return switch answer {
                 case .success(let answer):
                     PictureResultDocument(
                         file: file.name,
-                        answer: PredictionDocument(id: context.requestID, model: model, answer: answer)
+                        answer: try PredictionDocument(id: id, model: model, answer: answer, limit: limit)
                     )
                 case .failure(let error):
                     PictureResultDocument(file: file.name, error: error)
                 }
             }
-            return Response(json: ResultsDocument(id: context.requestID, model: model, results: results))
+            return try Response(json: ResultsDocument(id: id, model: model, results: results), limit: limit)
         case .csv:
-            let lines = zip(files, answers).map { file, answer in
-                let (name, answer) = (file.name ?? "", try? answer.get())
-                return CSVFormat.lines(file: name, answer?.detections ?? [])
-                    + CSVFormat.lines(file: name, classifications: answer?.classifications ?? [])
+            let lines = try zip(files, answers).map { file, answer in
+                try limit.check()
+                return CSVFormat.lines(file: file.name ?? "", model: model, answer)
             }
-            return Response(text: CSVFormat.headings + lines.joined(), contentType: "text/csv; charset=utf-8")
+            return Response(text: CSVFormat.headings + lines.joined(), contentType: CSVFormat.mediaType)
         }
     }
 }

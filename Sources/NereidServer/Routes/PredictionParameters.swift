@@ -5,14 +5,14 @@ import Hummingbird
 import NereidJobs
 import NereidVision
 
-/// What a native request for predictions may say, in its query or in form fields; the query goes before.
+/// What a native request for predictions may say, in its query or in form fields.
 struct PredictionParameters: Equatable {
     var confidence: Float?
     var iou: Float?
     var maxDetections: Int?
     var topClasses: Int?
     var classAgnostic: Bool?
-    /// Labels or numbers of classes.
+    /// Texts that name classes, as they were given; ``NereidVision/Labels/classIDs(named:model:)`` says how they are read.
     var classes: [String]?
     var format = Format.json
     /// The picture with its detections drawn on it, instead of words.
@@ -34,14 +34,15 @@ struct PredictionParameters: Equatable {
     /// Reads the parameters.
     ///
     /// - Parameter known: the names that the query may have.
-    /// - Throws: ``Problem`` with the code `bad_parameter`, naming the parameter, the value and what would do.
+    /// - Throws: ``Problem`` with the code `bad_parameter`, naming the parameter, the value and what would do; also for a
+    ///   parameter that takes one value and is given more than once.
     init(
         query: [(name: String, value: String)],
-        fields: [String: String] = [:],
+        fields: ParameterValues = .init(),
         known: [String] = ofModels + ofAnswers
     ) throws(Problem) {
         var values = fields
-        for (name, value) in query { values[name] = value }
+        for (name, value) in query { values.add(value, to: name) }
         // Forms carry fields of their own, so only the query is held to the list.
         for (name, _) in query where !known.contains(name) {
             throw Self.problem("‘\(name)’ is not a parameter. Parameters: \(known.joined(separator: ", "))")
@@ -51,10 +52,9 @@ struct PredictionParameters: Equatable {
         maxDetections = try Self.count("max_detections", values)
         topClasses = try Self.count("top_k", values)
         classAgnostic = try Self.choice("class_agnostic", values, of: ["true", "false"]).map { $0 == "true" }
-        classes = values["classes"].flatMap { text in
-            let names = text.split(separator: ",").map { $0.trimmingPrefix(while: \.isWhitespace) }.map(String.init)
-            return names.isEmpty ? nil : names
-        }
+        // Given more than once, a list is all of its values together.
+        let names = values.all("classes").filter { !$0.allSatisfy { $0 == "," || $0.isWhitespace } }
+        classes = names.isEmpty ? nil : names
         format = try Self.choice("format", values, of: Format.allCases.map(\.rawValue)).flatMap(Format.init) ?? .json
         annotate =
             try Self.choice("annotate", values, of: Annotate.allCases.map(\.rawValue) + ["true", "false"])
@@ -73,16 +73,16 @@ struct PredictionParameters: Equatable {
         )
     }
 
-    private static func fraction(_ name: String, _ values: [String: String]) throws(Problem) -> Float? {
-        guard let text = values[name] else { return nil }
+    private static func fraction(_ name: String, _ values: ParameterValues) throws(Problem) -> Float? {
+        guard let text = try values.one(name) else { return nil }
         guard let number = Float(text), (0...1).contains(number) else {
             throw problem("‘\(name)’ is ‘\(text)’, but must be a number from 0 to 1")
         }
         return number
     }
 
-    private static func count(_ name: String, _ values: [String: String]) throws(Problem) -> Int? {
-        guard let text = values[name] else { return nil }
+    private static func count(_ name: String, _ values: ParameterValues) throws(Problem) -> Int? {
+        guard let text = try values.one(name) else { return nil }
         guard let number = Int(text), (1...10_000).contains(number) else {
             throw problem("‘\(name)’ is ‘\(text)’, but must be a whole number from 1 to 10000")
         }
@@ -91,10 +91,10 @@ struct PredictionParameters: Equatable {
 
     private static func choice(
         _ name: String,
-        _ values: [String: String],
+        _ values: ParameterValues,
         of choices: [String]
     ) throws(Problem) -> String? {
-        guard let text = values[name] else { return nil }
+        guard let text = try values.one(name) else { return nil }
         guard choices.contains(text) else {
             throw problem("‘\(name)’ is ‘\(text)’, but must be one of \(choices.joined(separator: ", "))")
         }

@@ -101,7 +101,9 @@ struct Services: Sendable {
         }
         let (queue, files, trace) = (queue, upload.files, context.trace)
         let answers = try await context.channel.untilClientLeaves {
-            try await files.concurrentMap(atMost: prediction.model.window) { file in
+            try await files.concurrentMap(atMost: prediction.model.window) { file -> Result<JobAnswer, any Error> in
+                // No worker needs to be asked about nothing.
+                guard file.bytes.readableBytes > 0 else { return .failure(ImagingError.emptyFile) }
                 let job = Job(
                     id: prediction.id,
                     model: prediction.model,
@@ -112,8 +114,10 @@ struct Services: Sendable {
                     trace: trace
                 )
                 do {
-                    return Result<JobAnswer, any Error>.success(try await queue.submit(job))
+                    return .success(try await queue.submit(job))
                 } catch let error as ImagingError {
+                    return .failure(error)
+                } catch let error as VisionError where error.isOfOnePicture {
                     return .failure(error)
                 }
             }
@@ -125,5 +129,30 @@ struct Services: Sendable {
             }
         }
         return answers
+    }
+
+    /// Draws, or writes an answer, on the threads of imaging, until the request's deadline and while the client is there.
+    ///
+    /// - Throws: `JobError.deadlinePassed`; `CancellationError` when the client leaves; what the work throws.
+    func render<Value: Sendable>(
+        for model: String,
+        by deadline: ContinuousClock.Instant,
+        _ context: ServerContext,
+        _ work: @escaping @Sendable (WorkLimit) throws -> Value
+    ) async throws -> Value {
+        do {
+            return try await context.channel.untilClientLeaves { [imaging] in
+                try await imaging.run(for: model, by: deadline, work)
+            }
+        } catch ImagingError.deadlinePassed {
+            throw JobError.deadlinePassed(model: model, hadBegun: true)
+        }
+    }
+}
+
+extension VisionError {
+    /// Whether other pictures of the same request have answers all the same.
+    fileprivate var isOfOnePicture: Bool {
+        if case .masksTooLarge = self { true } else { false }
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Nereid: a vision model server.
 
+import NereidModels
 import TOMLKit
 
 #if canImport(FoundationEssentials)
@@ -34,7 +35,9 @@ struct CertificateFolder: Sendable {
     ///
     /// - Throws: ``TLSError`` when it can't be read, is malformed, or names no certificate.
     func entries() throws(TLSError) -> Entries {
-        let text = String(decoding: try TLSFile(list, as: .list).bytes, as: UTF8.self)
+        guard let text = EditedFile.text(try TLSFile(list, as: .list).bytes) else {
+            throw .malformedList(file: list, reason: "it is not \(EditedFile.requirement)")
+        }
         let root: TOMLTable
         do {
             root = try TOMLTable(string: text)

@@ -7,6 +7,8 @@ enum ArchiveError: Error, Equatable, CustomStringConvertible {
     case damaged(file: String?, reason: String)
     case encrypted(file: String)
     case unknownCompression(file: String)
+    /// The bytes of a file belong to another file or to the table of contents too.
+    case overlapping(file: String)
     case noPicture(skipped: Int)
     case tooManyFiles(limit: Int)
     case directoryTooLarge(limit: Int)
@@ -25,6 +27,9 @@ enum ArchiveError: Error, Equatable, CustomStringConvertible {
             "‘\(file)’ in the zip is encrypted; send a zip without a password"
         case .unknownCompression(let file):
             "‘\(file)’ in the zip is compressed in a way that is not read here; use ‘store’ or ‘deflate’"
+        case .overlapping(let file):
+            "‘\(file)’ in the zip shares its bytes with another file of the zip, which no program that makes zips does. "
+                + "Make the zip anew and send it again"
         case .noPicture(let skipped):
             skipped == 0
                 ? "there is no picture in the upload: the zip is empty"

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Nereid: a vision model server.
 
+import NereidImaging
+
 /// What the name of a file in a zip says of it.
 enum ArchiveFileName: Equatable {
     /// A folder, which holds nothing itself.
@@ -17,14 +19,12 @@ enum ArchiveFileName: Equatable {
         let unified = name.replacing("\\", with: "/")
         var parts = unified.split(separator: "/").map(String.init).filter { $0 != "." && $0 != ".." }
         if let first = parts.first, first.count == 2, first.hasSuffix(":") { parts.removeFirst() }
-        guard let last = parts.last, !unified.hasSuffix("/") else {
+        guard !parts.isEmpty, !unified.hasSuffix("/") else {
             self = .folder
             return
         }
-        let isSystem =
-            parts.contains { $0 == "__MACOSX" || $0.hasPrefix(".") }
-            || ["thumbs.db", "desktop.ini"].contains(last.lowercased())
-        let text = parts.joined(separator: "/").unicodeScalars.filter { $0.value >= 0x20 && $0.value != 0x7F }
-        self = isSystem ? .system : .file(String(String.UnicodeScalarView(text)))
+        let path = parts.joined(separator: "/")
+        let text = path.unicodeScalars.filter { $0.value >= 0x20 && $0.value != 0x7F }
+        self = PictureFileName.isSystemFile(path) ? .system : .file(String(String.UnicodeScalarView(text)))
     }
 }

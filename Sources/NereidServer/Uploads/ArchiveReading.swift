@@ -54,9 +54,11 @@ struct ArchiveReading: Sendable {
 
     /// Takes the next pictures.
     ///
-    /// - Parameter memory: grows by what is unpacked.
-    /// - Throws: ``ArchiveError``; ``UploadError/memoryFull(limit:)``.
-    mutating func takeSome(memory: UploadMemory.Share) throws -> [Upload.File] {
+    /// - Parameters:
+    ///   - memory: grows by what is unpacked.
+    ///   - limit: when the work must stop.
+    /// - Throws: ``ArchiveError``; ``UploadError/memoryFull(limit:)``; what the limit throws.
+    mutating func takeSome(memory: UploadMemory.Share, limit: WorkLimit = .unlimited) throws -> [Upload.File] {
         guard let first = next else { return [] }
         var taken: [Upload.File] = []
         var index = first
@@ -67,7 +69,7 @@ struct ArchiveReading: Sendable {
             let end = unpackedBytes - Self.portion
             while index < count, unpackedBytes > end {
                 guard ContinuousClock.now < deadline else { throw ArchiveError.tooSlow(limit: timeout) }
-                if let picture = try take(index, of: archive, memory) { taken.append(picture) }
+                if let picture = try take(index, of: archive, memory, limit) { taken.append(picture) }
                 index += 1
             }
             next = index < count ? index : nil
@@ -75,12 +77,14 @@ struct ArchiveReading: Sendable {
         return taken
     }
 
-    /// The file at a place, if it is a picture.
+    /// The file at a place, if it is a picture, or an empty file that is named like one.
     private mutating func take(
         _ index: Int,
         of archive: borrowing Archive,
-        _ memory: UploadMemory.Share
+        _ memory: UploadMemory.Share,
+        _ limit: WorkLimit
     ) throws -> Upload.File? {
+        try limit.check()
         let name: String
         switch ArchiveFileName(archive.name(at: index)) {
         case .folder: return nil
@@ -92,7 +96,10 @@ struct ArchiveReading: Sendable {
         let file = try archive.open(index, name: name)
         var content = ByteBuffer()
         _ = try file.read(Self.head, into: &content)
-        guard PictureFormat.recognise(content) != nil else {
+        // What has no bytes tells nothing by them: there, the name says whether a picture was meant.
+        let isPicture =
+            content.readableBytes > 0 ? PictureFormat.recognise(content) != nil : PictureFileName.isPicture(name)
+        guard isPicture else {
             skipped += 1
             return nil
         }
@@ -101,6 +108,7 @@ struct ArchiveReading: Sendable {
         try account(for: content.readableBytes, total: content.readableBytes, of: name, memory)
         // What the zip says of the size is only a claim: memory comes as the bytes do, in growing steps.
         while true {
+            try limit.check()
             let length = try file.read(max(64 << 10, min(content.readableBytes, 4 << 20)), into: &content)
             if length == 0 { break }
             try account(for: length, total: content.readableBytes, of: name, memory)

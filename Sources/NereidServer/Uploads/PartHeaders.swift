@@ -5,7 +5,7 @@
 struct PartHeaders: Equatable {
     /// The form field's name.
     let name: String
-    /// The file's name, when the part is a file.
+    /// The file's name, when the part is a file: of `filename*` and `filename`, the first that can be read.
     let filename: String?
     /// The media type; clients may leave it out.
     let contentType: String?
@@ -35,7 +35,18 @@ struct PartHeaders: Equatable {
         else {
             throw .malformed("a part has no ‘Content-Disposition: form-data; name=…’")
         }
-        self.init(name: name, filename: disposition.parameters["filename"], contentType: contentType)
+        let filename = disposition.parameters["filename"]
+        guard let extended = disposition.parameters["filename*"] else {
+            self.init(name: name, filename: filename, contentType: contentType)
+            return
+        }
+        let text = ExtendedValue(extended)?.text
+        guard let better = text.flatMap({ $0.isEmpty ? nil : $0 }) ?? filename ?? text else {
+            throw .malformed(
+                "a part's ‘filename*’ can't be read; write it as UTF-8''NAME with percent signs (RFC 8187), or write ‘filename’"
+            )
+        }
+        self.init(name: name, filename: better, contentType: contentType)
     }
 }
 

@@ -13,6 +13,9 @@ extension Services {
         )
     }
 
+    /// All zips take turns with the pictures of each model.
+    private static let share = "zips"
+
     /// Puts the pictures of an upload's zips in the zips' places.
     ///
     /// - Returns: how many files of the zips were left out, because they are no pictures.
@@ -29,19 +32,21 @@ extension Services {
             }
             archives += 1
             packedBytes += file.bytes.readableBytes
-            var reading = try ArchiveReading(
-                file.bytes,
-                limits: limits,
-                pictures: max(limits.pictures - files.count, 0),
-                unpackedBytes: unpackedBytes,
-                deadline: deadline,
-                timeout: timeout
-            )
+            var reading = try await imaging.run(for: Self.share) { [unpackedBytes, count = files.count] _ in
+                try ArchiveReading(
+                    file.bytes,
+                    limits: limits,
+                    pictures: max(limits.pictures - count, 0),
+                    unpackedBytes: unpackedBytes,
+                    deadline: deadline,
+                    timeout: timeout
+                )
+            }
             while reading.next != nil {
                 // One portion at a time, so that pictures of requests that are waited for come in between.
-                let (further, pictures) = try await imaging.run { [reading] in
+                let (further, pictures) = try await imaging.run(for: Self.share) { [reading] limit in
                     var reading = reading
-                    let pictures = try reading.takeSome(memory: memory)
+                    let pictures = try reading.takeSome(memory: memory, limit: limit)
                     return (reading, pictures)
                 }
                 reading = further

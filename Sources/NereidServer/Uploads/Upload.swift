@@ -16,7 +16,7 @@ struct Upload: Sendable {
     }
 
     var files: [File] = []
-    var fields: [String: String] = [:]
+    var fields = ParameterValues()
     /// Held as long as the pictures are.
     let memory: UploadMemory.Share
 }
@@ -37,7 +37,7 @@ struct UploadLimits: Sendable {
 extension Upload {
     /// Reads a request's body: a form, or the picture itself whatever its `Content-Type` says.
     ///
-    /// - Throws: ``UploadError``, ``MultipartError``; what the connection throws.
+    /// - Throws: ``UploadError``, ``MultipartError``, ``ContentCodingError``; what the connection throws.
     init(
         reading request: Request,
         limits: UploadLimits,
@@ -47,15 +47,16 @@ extension Upload {
         let declared = request.headers[.contentLength].flatMap(Int.init)
         if let declared, declared > limits.requestBytes { throw UploadError.bodyTooLarge(limit: limits.requestBytes) }
         let contentType = request.headers[.contentType].map(HeaderValue.init)
+        let body = try DecodedBody(of: request, encodedLimit: limits.requestBytes)
         do {
-            try await read(request.body, contentType, declared: declared, limits: limits)
+            try await read(body, contentType, declared: body.isEncoded ? nil : declared, limits: limits)
         } catch is HTTPParserError {
             throw UploadError.cutShort
         }
     }
 
     private mutating func read(
-        _ body: RequestBody,
+        _ body: DecodedBody,
         _ contentType: HeaderValue?,
         declared: Int?,
         limits: UploadLimits
@@ -74,7 +75,7 @@ extension Upload {
         self.memory = memory
     }
 
-    private mutating func readPicture(_ body: RequestBody, declared: Int?, limits: UploadLimits) async throws {
+    private mutating func readPicture(_ body: DecodedBody, declared: Int?, limits: UploadLimits) async throws {
         // What may be a zip shows with its first bytes.
         if let declared, declared > max(limits.pictureBytes, limits.archiveBytes ?? 0) {
             throw UploadError.pictureTooLarge(limit: limits.pictureBytes)
@@ -91,7 +92,7 @@ extension Upload {
         files = [File(name: nil, bytes: picture.bytes)]
     }
 
-    private mutating func readForm(_ body: RequestBody, boundary: String, limits: UploadLimits) async throws {
+    private mutating func readForm(_ body: DecodedBody, boundary: String, limits: UploadLimits) async throws {
         var parser = MultipartParser(boundary: boundary, limits: limits.multipart)
         var form = FormCollector(limits: limits)
         var total = 0
@@ -143,7 +144,7 @@ private struct FormCollector {
     private let limits: UploadLimits
     private var part: Part?
     private(set) var files: [Upload.File] = []
-    private(set) var fields: [String: String] = [:]
+    private(set) var fields = ParameterValues()
 
     init(limits: UploadLimits) {
         self.limits = limits
@@ -170,11 +171,12 @@ private struct FormCollector {
             text.writeImmutableBuffer(piece)
             part = .field(name: name, text)
         case (.partEnd, .file(let name, let bytes)):
-            // A form's file field that nothing was chosen for comes as an empty part.
-            if bytes.bytes.readableBytes > 0 { files.append(.init(name: name, bytes: bytes.bytes)) }
+            // Browsers send a file field that nothing was chosen for as an empty part with an empty name (HTML Standard,
+            // section 4.10.22.4). Every other empty file was meant to be sent: it is answered, with an error.
+            if bytes.bytes.readableBytes > 0 || name != "" { files.append(.init(name: name, bytes: bytes.bytes)) }
             part = nil
         case (.partEnd, .field(let name, let text)):
-            fields[name] = String(buffer: text)
+            fields.add(String(buffer: text), to: name)
             part = nil
         case (_, nil):
             break

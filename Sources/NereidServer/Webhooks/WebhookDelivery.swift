@@ -109,12 +109,14 @@ struct WebhookDelivery: Sendable {
 
     /// What went wrong, without what only concerns this server's own network.
     private static func words(for error: any Error) -> String {
-        switch error {
-        case let error as HTTPClientError where error == .connectTimeout: "the connection was not made in time"
-        case is HTTPClientError: "it did not speak HTTP as expected, or closed the connection"
-        case is CancellationError: "this server was stopped"
-        default:
-            String(describing: type(of: error)).contains("SSL") ? "the TLS connection failed" : "it can't be reached"
+        if error is CancellationError { return "this server was stopped" }
+        return switch ConnectionTrouble(http: error) {
+        case .refused: "the connection was refused"
+        case .timedOut: "the connection was not made in time"
+        case .tls: "the TLS connection failed"
+        case .closed: "it closed the connection before it answered"
+        case .nameNotFound, .unreachable: "it can't be reached"
+        case .other: error is HTTPClientError ? "it did not speak HTTP as expected" : "it can't be reached"
         }
     }
 }

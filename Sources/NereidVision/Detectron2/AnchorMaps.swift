@@ -71,6 +71,7 @@ struct AnchorMaps: Sendable {
         let perCell = anchors[level.index].count
         try outputs.requireMap(scores[level.index], channels: perCell * classCount, cells: level.cells)
         return try outputs[scores[level.index]].withFloats(picture: index) { values in
+            guard !Float.containsNaN(values) else { throw HeadMisfit.scoreIsNaN }
             var logits: [(logit: Float, position: Int)] = []
             values.forEachIndex(above: threshold) { position in
                 let logit = values[position]
@@ -222,6 +223,24 @@ extension HeadEvidence {
 }
 
 extension PythonLiteral {
+    /// The pairs of numbers from 0 upwards in a list of lists; `nil` when anything in it is anything else.
+    var pairs: [[SIMD2<Float>]]? {
+        guard case .list(let rows) = self else { return nil }
+        var pairs: [[SIMD2<Float>]] = []
+        for row in rows {
+            guard case .list(let elements) = row else { return nil }
+            var line: [SIMD2<Float>] = []
+            for element in elements {
+                guard let numbers = element.numbers?.map(Float.init), numbers.count == 2,
+                    numbers.allSatisfy({ $0.isFinite && $0 >= 0 })
+                else { return nil }
+                line.append(SIMD2(numbers))
+            }
+            pairs.append(line)
+        }
+        return pairs
+    }
+
     /// The number that it is, or the numbers of a list; `nil` when it is anything else.
     var numbers: [Double]? {
         switch self {

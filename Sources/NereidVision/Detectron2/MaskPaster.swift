@@ -18,13 +18,21 @@ struct MaskPaster {
     ///   - probabilities: a square of 0…1, row by row.
     ///   - side: its side.
     ///   - box: where it goes, in pixels of the picture.
-    func mask(_ probabilities: [Float], side: Int, box: Box) -> Mask {
+    ///   - limit: when the work must stop; looked at for every column of the picture. Default: not before it has ended.
+    /// - Throws: what the limit throws.
+    func mask(
+        _ probabilities: [Float],
+        side: Int,
+        box: Box,
+        limit: WorkLimit = .unlimited
+    ) throws(ImagingError) -> Mask {
         var builder = MaskBuilder(size: picture)
         guard box.isFinite, box.width > 0, box.height > 0 else { return builder.mask() }
         let columns = taps(from: box.x1, to: box.x2, side: side, limit: picture.width)
         let rows = taps(from: box.y1, to: box.y2, side: side, limit: picture.height)
         var line = [Float](repeating: 0, count: side)
         for column in columns {
+            try limit.check()
             for row in 0..<side {
                 let start = row * side
                 line[row] =

@@ -33,7 +33,7 @@ struct ProposalHead: Head {
             weights: HeadEvidence.Key.proposalWeights,
             classCount: 1
         )
-        guard let count = evidence.labelCount, count > 0 else {
+        guard let count = evidence.fileLabelCount, count > 0 else {
             throw HeadMisfit(reason: "the metadata's ‘names’ does not name the classes")
         }
         classCount = count
@@ -59,7 +59,8 @@ struct ProposalHead: Head {
         for level in try MapLevel.levels(of: maps.scores, strides: maps.strides, in: outputs) {
             let finds = try maps.finds(in: outputs, picture: index, level: level, above: -.infinity)
             let boxes = try maps.boxes(of: finds, in: outputs, picture: index, level: level)
-            for (find, box) in zip(finds, boxes) where box.isFinite {
+            for (find, box) in zip(finds, boxes) {
+                guard box.isFinite else { throw HeadMisfit.value("a proposal whose sides are not finite numbers") }
                 let cut = box.cut(to: input)
                 guard cut.width > leastSide, cut.height > leastSide else { continue }
                 candidates.append(Candidate(box: cut, score: find.logit, classID: level.index))
@@ -69,9 +70,18 @@ struct ProposalHead: Head {
     }
 
     /// The places that the next stage looks at, best first.
-    func proposals(in outputs: [Tensor], picture index: Int, content: PixelSize) throws -> [Box] {
+    ///
+    /// - Parameter limit: when the work must stop.
+    func proposals(
+        in outputs: [Tensor],
+        picture index: Int,
+        content: PixelSize,
+        limit: WorkLimit = .unlimited
+    ) throws -> [Box] {
+        try limit.check()
         let filter = CandidateFilter(confidence: -.infinity)
-        return suppression(try candidates(in: outputs, picture: index, input: content, filter: filter)).map(\.box)
+        let candidates = try candidates(in: outputs, picture: index, input: content, filter: filter)
+        return try suppression(candidates, check: limit.check).map(\.box)
     }
 }
 

@@ -179,12 +179,13 @@ struct RegionStages: Sendable {
                 for (index, proposal) in proposals.enumerated() {
                     let row = answers.rows[first + index]
                     let scores = probabilities(logits.extracting(row * columns..<(row + 1) * columns))
+                    guard scores.allSatisfy({ !$0.isNaN }) else { throw HeadMisfit.scoreIsNaN }
                     for classID in 0..<head.classCount where scores[classID] > filter.confidence {
                         guard filter.wants(classID) else { continue }
                         let start = isAgnostic ? row * 4 : (row * head.classCount + classID) * 4
                         let numbers = SIMD4<Float>((0..<4).map { deltas[start + $0] })
                         let box = adjustment.box(proposal, numbers)
-                        guard box.isFinite else { continue }
+                        guard box.isFinite else { throw HeadMisfit.value("a box whose sides are not finite numbers") }
                         candidates.append(
                             Candidate(box: box.cut(to: content), score: scores[classID], classID: classID)
                         )

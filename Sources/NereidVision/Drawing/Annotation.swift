@@ -13,12 +13,16 @@ public enum Annotation {
     /// - Parameters:
     ///   - detections: The objects.
     ///   - classifications: The classes of the whole picture, listed at its top left corner. Default: none.
-    /// - Throws: `ImagingError` when the labels can't be set in type.
+    ///   - limit: When the work must stop; looked at for every object and every column of a mask. Default: not before it has
+    ///     ended.
+    /// - Throws: `ImagingError` when the labels can't be set in type; what the limit throws.
     public static func draw(
         _ detections: [Detection],
         classifications: [Classification] = [],
-        on picture: Picture
+        on picture: Picture,
+        limit: WorkLimit = .unlimited
     ) throws -> Picture {
+        try limit.check()
         let reference = max(picture.width, picture.height)
         let thickness = max(2, reference / 500)
         let textHeight = max(14, reference / 60)
@@ -26,10 +30,11 @@ public enum Annotation {
         // The surest last, so that they lie on top; tints below all lines.
         for detection in detections.reversed() {
             if let mask = detection.mask, mask.size == picture.size {
-                canvas.tint(mask, Colour(classID: detection.classID))
+                try canvas.tint(mask, Colour(classID: detection.classID), limit)
             }
         }
         for detection in detections.reversed() {
+            try limit.check()
             let colour = Colour(classID: detection.classID)
             if let corners = detection.rotation?.corners {
                 canvas.outline(corners, thickness: thickness, colour: colour)
@@ -45,6 +50,7 @@ public enum Annotation {
             canvas.tag(text, above: detection.box, padding: thickness * 2, colour: colour)
         }
         for (line, classification) in classifications.enumerated() {
+            try limit.check()
             let text = try TextMask(words(classification.label, classification.score), height: textHeight)
             let top = Float(line * (textHeight + 2 * thickness))
             canvas.tag(

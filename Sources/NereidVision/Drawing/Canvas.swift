@@ -56,8 +56,9 @@ struct Canvas {
     }
 
     /// Lays a colour over the pixels of a mask, so that they are still to be seen through it.
-    mutating func tint(_ mask: Mask, _ colour: Colour) {
-        mask.forEachColumnRun { column, rows in
+    mutating func tint(_ mask: Mask, _ colour: Colour, _ limit: WorkLimit = .unlimited) throws(ImagingError) {
+        try mask.forEachColumnRun { column, rows throws(ImagingError) in
+            try limit.check()
             for row in rows { blend(x: column, y: row, colour, 115) }
         }
     }

@@ -22,6 +22,9 @@ struct ClassifierHead: Head {
         guard evidence.outputs.count == 1, let shape = evidence.outputs.first?.shape, shape.count >= 2,
             shape.dropFirst(2).allSatisfy({ $0 == 1 }), shape[1] >= 2
         else { throw HeadMisfit(reason: "the outputs are not one list of two or more classes") }
+        guard evidence.runs.allSatisfy({ $0.first?.shape.first == evidence.batch }) else {
+            throw HeadMisfit(reason: "\(shape[0]) rows for \(evidence.batch) pictures: not one list for each")
+        }
         classCount = shape[1]
         if let labels = evidence.labelCount, labels != classCount {
             throw HeadMisfit(reason: "\(classCount) classes, but there are \(labels) labels")
@@ -39,6 +42,7 @@ struct ClassifierHead: Head {
         guard values.count == classCount else {
             throw HeadMisfit(reason: "\(values.count) classes, not \(classCount)")
         }
+        guard values.allSatisfy(\.isFinite) else { throw HeadMisfit.scoreIsNaN }
         let whole = Box(x1: 0, y1: 0, x2: Float(input.width), y2: Float(input.height))
         return Self.probabilities(values).enumerated().compactMap { classID, probability in
             probability > filter.confidence && filter.wants(classID)
@@ -46,9 +50,10 @@ struct ClassifierHead: Head {
         }
     }
 
-    /// The numbers themselves if they are probabilities, else their softmax.
+    /// The numbers themselves if they are probabilities, perhaps rounded, else their softmax.
     static func probabilities(_ values: [Float]) -> [Float] {
-        if values.allSatisfy({ (0...1).contains($0) }), abs(values.reduce(0, +) - 1) < 0.01 { return values }
-        return softmax(values)
+        let range = -ObservedRows.rounding...1 + ObservedRows.rounding
+        guard values.allSatisfy(range.contains), abs(values.reduce(0, +) - 1) < 0.01 else { return softmax(values) }
+        return values.map { min(max($0, 0), 1) }
     }
 }

@@ -3,35 +3,56 @@
 
 import NereidImaging
 
-/// Reads `[N, K, 6]`: left, top, right, bottom in input pixels, score, class number; the network has chosen its K best
-/// itself, and no two of them are one object. YOLOv10 and YOLO26 export this. Mask coefficients, keypoints or an angle may
+/// Reads `[N, K, 6]`: left, top, right, bottom in input pixels or as fractions of the input, score, class number; the network
+/// has chosen its K best itself, and no two of them are one object. YOLOv10 and YOLO26 export this. Mask coefficients, keypoints or an angle may
 /// follow in each row; with an angle, the first four are centre and size.
 struct EndToEndHead: SingleOutputHead {
     let classCount: Int
     let reason: String
     let extra: Extra?
     var needsSuppression: Bool { false }
-    private let attributes: Int
+    private let rows: CornerRows
 
     /// More rows than this are anchors, not a network's own choice (exports keep 100 to 1000).
-    private static let mostRows = 1000
+    static let mostRows = 1000
 
     init(fitting evidence: HeadEvidence) throws(HeadMisfit) {
         let shape = try evidence.firstOutput()
         extra = try evidence.extra(masksBy: .enlargeLogits)
-        attributes = 6 + (extra?.valueCount ?? 0)
+        let attributes = 6 + (extra?.valueCount ?? 0)
         guard shape[2] == attributes else {
             throw HeadMisfit(reason: "rows of \(shape[2]) values, not \(attributes)")
         }
-        guard shape[1] <= Self.mostRows else {
-            throw HeadMisfit(reason: "\(shape[1]) rows are too many for a network that chooses itself")
+        if !evidence.isAsked {
+            guard shape[1] <= Self.mostRows else {
+                throw HeadMisfit(reason: "\(shape[1]) rows are too many for a network that chooses itself")
+            }
+            guard !evidence.isDense(rows: shape[1]) else {
+                throw HeadMisfit(
+                    reason: "\(shape[1]) rows are those of the cells of \(evidence.input): nothing is chosen yet"
+                )
+            }
+            if evidence.strides(rows: shape[1], anchorsPerCell: 3) != nil, (evidence.labelCount ?? 1) == 1 {
+                throw HeadMisfit(reason: "\(shape[1]) rows are 3 anchors on each cell: YOLOv5 with one class")
+            }
         }
-        if evidence.strides(rows: shape[1], anchorsPerCell: 3) != nil, (evidence.labelCount ?? 1) == 1 {
-            throw HeadMisfit(reason: "\(shape[1]) rows are 3 anchors on each cell: YOLOv5 with one class")
-        }
+        // Keypoints would have to count in the same unit; no export is known that gives fractions of them.
+        let unit = extra == nil ? evidence.observedRows().unit : .pixels
+        rows = CornerRows(attributes: attributes, unit: unit, areTurned: extra == .angle)
         // The outputs do not say how many classes there are; without labels, numbers speak for themselves.
         classCount = evidence.labelCount ?? 0
-        reason = "\(shape[1]) rows of corners, score and class\(extra?.description ?? "")"
+        reason = "\(shape[1]) rows of corners, score and class\(extra?.description ?? "")\(unit.remark)"
+    }
+
+    func check(_ evidence: HeadEvidence) throws(HeadMisfit) {
+        let observed = evidence.observedRows()
+        try observed.requireProbabilities(4...4)
+        try observed.requireClassNumbers(5)
+        if extra == .angle {
+            try observed.requireCentreAndSize(isDense: false)
+        } else {
+            try observed.requireCorners()
+        }
     }
 
     func read<Element: ScoreElement>(
@@ -40,32 +61,8 @@ struct EndToEndHead: SingleOutputHead {
         input: PixelSize,
         filter: CandidateFilter
     ) throws(HeadMisfit) -> [Candidate] {
-        guard shape[1] == attributes else {
-            throw HeadMisfit(reason: "rows of \(shape[1]) values, not \(attributes)")
-        }
-        var candidates: [Candidate] = []
-        for row in 0..<shape[0] {
-            let start = row * attributes
-            let score = values[start + 4].single
-            let number = values[start + 5].single
-            guard score > filter.confidence, number >= 0, number < 1_000_000, filter.wants(Int(number)) else {
-                continue
-            }
-            let sides = (0..<4).map { values[start + $0].single }
-            var candidate = Candidate(
-                box: Box(x1: sides[0], y1: sides[1], x2: sides[2], y2: sides[3]),
-                score: score,
-                classID: Int(number),
-                place: row
-            )
-            if extra == .angle {
-                candidate.box = Box(centreX: sides[0], centreY: sides[1], width: sides[2], height: sides[3])
-                candidate.angle = values[start + 6].single
-            }
-            candidates.append(candidate)
-        }
-        return candidates
+        try rows.candidates(values, shape: shape, input: input, filter: filter)
     }
 
-    func indexOfExtra(_ value: Int, place: Int, shape: [Int]) -> Int { place * attributes + 6 + value }
+    func indexOfExtra(_ value: Int, place: Int, shape: [Int]) -> Int { place * rows.attributes + 6 + value }
 }

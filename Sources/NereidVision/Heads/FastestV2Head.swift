@@ -58,6 +58,9 @@ struct FastestV2Head: Head {
             guard objectness.count == 3 * cells else {
                 throw HeadMisfit(reason: "\(objectness.count) objectness values for \(cells) cells")
             }
+            guard !Float.containsNaN(objectness.span), !Float.containsNaN(classes.span) else {
+                throw HeadMisfit.scoreIsNaN
+            }
             for cell in 0..<cells {
                 // The classes belong to the cell, not to the anchor: computed once, and only if an anchor needs them.
                 var best: (classID: Int, probability: Float)?

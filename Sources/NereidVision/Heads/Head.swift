@@ -11,8 +11,16 @@ import NereidInference
 protocol Head: Sendable {
     /// Takes the outputs as its own, or says why they are not.
     ///
+    /// Names and shapes are looked at, and values only to choose between ways of reading them.
+    ///
     /// - Throws: ``HeadMisfit`` with the reason.
     init(fitting evidence: HeadEvidence) throws(HeadMisfit)
+
+    /// Compares what the loading runs gave with what this head takes it for. Not asked of a head that the settings name.
+    /// Default: nothing contradicts.
+    ///
+    /// - Throws: ``HeadMisfit`` when the values contradict.
+    func check(_ evidence: HeadEvidence) throws(HeadMisfit)
 
     /// The number of classes that the outputs tell apart.
     var classCount: Int { get }
@@ -56,6 +64,8 @@ extension Head {
     var dropsEmptyBoxes: Bool { false }
     var mayHaveUnlabelledClasses: Bool { false }
     var defaults: PredictionDefaults { PredictionDefaults() }
+
+    func check(_ evidence: HeadEvidence) throws(HeadMisfit) {}
 
     func extras(of candidate: Candidate, in outputs: [Tensor], picture index: Int, input: PixelSize) throws -> [Float] {
         []
@@ -101,6 +111,14 @@ enum Extra: Sendable, Equatable {
 /// Why a head does not fit the outputs it was shown.
 struct HeadMisfit: Error, Equatable {
     let reason: String
+    /// Whether the shapes are right and a value can't be.
+    var isValue = false
+
+    /// A value that no answer may be made of.
+    static func value(_ reason: String) -> HeadMisfit { HeadMisfit(reason: reason, isValue: true) }
+
+    /// A score that is not a number.
+    static let scoreIsNaN = value("a score that is not a number")
 }
 
 /// Which candidates a request wants.

@@ -2,26 +2,41 @@
 // Nereid: a vision model server.
 
 import NereidImaging
+import NereidInference
 
-/// What a head is recognised by: the outputs of a run at a known input size, and what the file says of itself.
+/// What a head is recognised by: what the file says of itself, and the outputs of the loading runs at a known input size.
 struct HeadEvidence: Sendable {
-    /// One output: its name and the shape that a run gave it.
+    /// One output: its name, the shape that the first run gave it (−1: not known yet), and the kind of its numbers.
     struct Output: Sendable, CustomStringConvertible {
         let name: String
         let shape: [Int]
+        var elementType: ElementType? = .float32
 
         var description: String { "\(name) \(shape)" }
+
+        /// Whether it holds floating-point numbers.
+        var isReal: Bool { elementType == .float32 || elementType == .float16 }
     }
 
     let outputs: [Output]
-    /// The input's size in that run.
+    /// The names of the graph's inputs.
+    var inputNames: [String] = []
+    /// The input's size in the loading runs.
     let input: PixelSize
-    /// The number of classes, when labels are known.
-    let labelCount: Int?
+    /// The number of pictures in each loading run.
+    var batch = 1
+    /// The number of classes that the file names.
+    let fileLabelCount: Int?
+    /// The number of classes that the settings name.
+    var givenLabelCount: Int?
     /// What the model does, when its settings or its file say so.
     let task: VisionTask?
     /// What the file says of itself.
     let metadata: [String: String]
+    /// The outputs of each loading run: the first of a black picture, the others of a textured one.
+    var runs: [[Tensor]] = []
+    /// Whether the settings name the head, so that it needs no other evidence than a shape that it can read.
+    var isAsked = false
 
     init(
         outputs: [Output],
@@ -32,15 +47,22 @@ struct HeadEvidence: Sendable {
     ) {
         self.outputs = outputs
         self.input = input
-        self.labelCount = labelCount
+        self.fileLabelCount = labelCount
         self.task = task
         self.metadata = metadata
     }
+
+    /// The number of classes, when labels are known. Settings overrule the file, except in a graph that Nereid made.
+    var labelCount: Int? { layout == nil ? givenLabelCount ?? fileLabelCount : fileLabelCount }
 
     /// The first output, if it has three dimensions.
     func firstOutput() throws(HeadMisfit) -> [Int] {
         guard let shape = outputs.first?.shape, shape.count == 3 else {
             throw HeadMisfit(reason: "the first output does not have three dimensions")
+        }
+        // Maps may follow: prototypes of masks, or the raw maps that an exporter left in.
+        if !isAsked, let other = outputs.dropFirst().first(where: { $0.shape.count < 4 }) {
+            throw HeadMisfit(reason: "there is a further output \(other)")
         }
         return shape
     }
@@ -104,5 +126,31 @@ struct HeadEvidence: Sendable {
     /// The strides at which `count` rows are `perCell` anchors on each cell; `nil` if none.
     func strides(rows count: Int, anchorsPerCell perCell: Int) -> [Int]? {
         Self.strideSets.first { cells(strides: $0) * perCell == count }
+    }
+
+    /// Whether `count` rows are one or three for each cell of three or more strides. The numbers of boxes that networks
+    /// choose themselves (100, 300, 1000) are never such a count.
+    func isDense(rows count: Int) -> Bool {
+        Self.strideSets.contains { strides in
+            strides.count >= 3 && (cells(strides: strides) == count || cells(strides: strides) * 3 == count)
+        }
+    }
+
+    /// The middle of the cell that a row belongs to, as a fraction of the input; `nil` beyond the last cell.
+    func cellCentre(row: Int, strides: [Int]) -> SIMD2<Float>? {
+        var first = 0
+        for stride in strides {
+            let columns = input.width / stride
+            let count = columns * (input.height / stride)
+            if row < first + count {
+                let cell = row - first
+                return SIMD2(
+                    (Float(cell % columns) + 0.5) * Float(stride) / Float(input.width),
+                    (Float(cell / columns) + 0.5) * Float(stride) / Float(input.height)
+                )
+            }
+            first += count
+        }
+        return nil
     }
 }

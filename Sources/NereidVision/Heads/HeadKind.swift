@@ -17,6 +17,16 @@ public enum HeadKind: String, Sendable, Hashable, CaseIterable {
     case ssd
     /// Six raw maps of YOLO-FastestV2: boxes, objectness and classes at strides 16 and 32.
     case fastestV2 = "fastestv2"
+    /// `[N, A, 5+C]` as YOLOX exports it decoded: the values of ``yolov5``, the pixels of ``yolox``.
+    case yoloxDecoded = "yolox_decoded"
+    /// `[N, A, 4+C]`: ``yolov8`` with rows and columns exchanged.
+    case yolov8Rows = "yolov8_rows"
+    /// `[N, A, 6]` as DeepStream-Yolo exports it: left, top, right, bottom, score, class; not yet suppressed.
+    case deepStream = "deepstream"
+    /// `[n, 7]` as YOLOv7 exports it with its suppression: picture, left, top, right, bottom, class, score.
+    case yolov7EndToEnd = "yolov7_end2end"
+    /// Ultralytics' RT-DETR: `[N, K, 4+C]` or `[N, K, 6]`, centre and size as fractions of the stretched picture.
+    case rtdetr
     /// The raw maps of YOLOv5, as Nereid converts checkpoints; told by the metadata.
     case yolov5Maps = "yolov5_maps"
     /// The raw maps of YOLOv8, YOLO11, YOLO26 and their kin, as Nereid converts checkpoints; told by the metadata.
@@ -31,11 +41,13 @@ public enum HeadKind: String, Sendable, Hashable, CaseIterable {
     /// How the training code behind this head feeds a picture to the network, as far as the file's metadata do not say.
     var preprocessing: Preprocessing {
         switch self {
-        case .yolov5, .yolov5Maps:
+        case .yolov5, .yolov5Maps, .yolov7EndToEnd, .deepStream:
             Preprocessing()
-        case .yolov8, .yolov8Maps, .endToEnd:
+        case .yolov8, .yolov8Rows, .yolov8Maps, .endToEnd:
             Preprocessing(countsWholePadding: true)
-        case .yolox:
+        case .rtdetr:
+            Preprocessing(fit: .stretch)
+        case .yolox, .yoloxDecoded:
             Preprocessing(encoding: PixelEncoding(channels: .bgr, scale: 1), placement: .topLeft)
         case .ssd:
             Preprocessing(
@@ -62,6 +74,11 @@ public enum HeadKind: String, Sendable, Hashable, CaseIterable {
         case .yolov8: YOLOv8Head.self
         case .endToEnd: EndToEndHead.self
         case .yolox: YOLOXHead.self
+        case .yoloxDecoded: YOLOXDecodedHead.self
+        case .yolov8Rows: YOLOv8RowsHead.self
+        case .deepStream: DeepStreamHead.self
+        case .yolov7EndToEnd: YOLOv7EndToEndHead.self
+        case .rtdetr: RTDETRHead.self
         case .ssd: SSDHead.self
         case .fastestV2: FastestV2Head.self
         case .yolov5Maps: YOLOv5MapsHead.self

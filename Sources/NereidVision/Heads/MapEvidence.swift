@@ -15,6 +15,7 @@ extension HeadEvidence {
         static let masks = "nereid.masks"
         static let preprocessing = "nereid.preprocess"
         static let framework = "nereid.framework"
+        static let warnings = "nereid.warnings"
         // Of Detectron2's networks.
         static let channels = "nereid.channels"
         static let mean = "nereid.mean"
@@ -63,24 +64,10 @@ extension HeadEvidence {
         return strides
     }
 
-    /// Width and height of the anchors in input pixels, level by level.
+    /// Width and height of the anchors in input pixels, level by level. A side may be 0: the framework's boxes are then without
+    /// that side, and so are these.
     func mapAnchors(levels: Int) throws(HeadMisfit) -> [[SIMD2<Float>]] {
-        func number(_ literal: PythonLiteral) -> Float? {
-            switch literal {
-            case .integer(let number): Float(number)
-            case .real(let number): Float(number)
-            default: nil
-            }
-        }
-        func list(_ literal: PythonLiteral) -> [PythonLiteral] {
-            if case .list(let elements) = literal { elements } else { [] }
-        }
-        let anchors = metadata[Key.anchors].flatMap(PythonLiteral.init(parsing:)).map(list)?.map { level in
-            list(level).compactMap { anchor -> SIMD2<Float>? in
-                let sides = list(anchor).compactMap(number)
-                return sides.count == 2 && sides.allSatisfy { $0.isFinite && $0 > 0 } ? SIMD2(sides) : nil
-            }
-        }
+        let anchors = metadata[Key.anchors].flatMap(PythonLiteral.init(parsing:))?.pairs
         guard let anchors, anchors.count == levels, let first = anchors.first, !first.isEmpty, first.count <= 64,
             anchors.allSatisfy({ $0.count == first.count })
         else {

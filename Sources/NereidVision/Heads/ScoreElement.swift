@@ -13,14 +13,38 @@ protocol ScoreElement: TensorElement {
     associatedtype Rank: Comparable
     var rank: Rank { get }
     var single: Float { get }
+    var isNaN: Bool { get }
     /// The rank that a score must exceed to be greater than `threshold`, which is 0 or more.
     static func rank(of threshold: Float) -> Rank
+    /// Whether any of the numbers is not a number.
+    static func containsNaN(_ values: Span<Self>) -> Bool
 }
 
 extension Float: ScoreElement {
     var rank: Float { self }
     var single: Float { self }
     static func rank(of threshold: Float) -> Float { threshold }
+
+    static func containsNaN(_ values: Span<Float>) -> Bool {
+        let width = 16
+        let memory = values.bytes
+        var found = SIMDMask<SIMD16<Int32>>(repeating: false)
+        var start = 0
+        while start + width <= values.count {
+            // Any bits are a `Float`, so that loading them as such is safe.
+            let block = unsafe memory.unsafeLoadUnaligned(
+                fromByteOffset: start * MemoryLayout<Float>.stride,
+                as: SIMD16<Float>.self
+            )
+            found .|= block .!= block
+            start += width
+        }
+        while start < values.count {
+            if values[start].isNaN { return true }
+            start += 1
+        }
+        return any(found)
+    }
 }
 
 #if !(os(macOS) && arch(x86_64))
@@ -32,6 +56,28 @@ extension Float16: ScoreElement {
         // Rounded down, so that no score above the threshold is lost; the exact comparison follows on what passes.
         let nearest = Float16(threshold)
         return Int16(bitPattern: (Float(nearest) > threshold ? nearest.nextDown : nearest).bitPattern)
+    }
+
+    static func containsNaN(_ values: Span<Float16>) -> Bool {
+        let width = 32
+        let memory = values.bytes
+        let infinity = SIMD32<UInt16>(repeating: 0x7C00)
+        var found = SIMDMask<SIMD32<Int16>>(repeating: false)
+        var start = 0
+        while start + width <= values.count {
+            // All exponent bits and one of the others are set in what is not a number (IEEE 754-2019, 3.4).
+            let bits = unsafe memory.unsafeLoadUnaligned(
+                fromByteOffset: start * MemoryLayout<Float16>.stride,
+                as: SIMD32<UInt16>.self
+            )
+            found .|= bits & 0x7FFF .> infinity
+            start += width
+        }
+        while start < values.count {
+            if values[start].isNaN { return true }
+            start += 1
+        }
+        return any(found)
     }
 }
 #endif

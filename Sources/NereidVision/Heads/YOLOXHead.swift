@@ -26,6 +26,21 @@ struct YOLOXHead: SingleOutputHead {
         reason = "\(shape[1]) rows = the cells of strides \(strides), \(classCount) classes"
     }
 
+    func check(_ evidence: HeadEvidence) throws(HeadMisfit) {
+        let observed = evidence.observedRows()
+        try observed.requireProbabilities(4..<attributes)
+        guard !observed.areDecoded(of: evidence, strides: strides) else {
+            throw HeadMisfit(reason: "the boxes span the input: they are decoded already")
+        }
+        // The exponential of 10 is 22026 strides.
+        guard
+            observed.share({ row in
+                row.values[..<4].allSatisfy { abs($0) <= 32 } && max(row.values[2], row.values[3]) < 10
+            })
+                >= 0.95
+        else { throw HeadMisfit(reason: "the boxes are no offsets in strides and no logarithms of sizes") }
+    }
+
     func read<Element: ScoreElement>(
         _ values: Span<Element>,
         shape: [Int],
@@ -44,13 +59,13 @@ struct YOLOXHead: SingleOutputHead {
             let count = columns * (input.height / stride)
             for cell in 0..<count {
                 let start = (firstRow + cell) * attributes
-                guard values[start + 4].rank > threshold else { continue }
-                var best = 0
-                for classID in 1..<max(classCount, 1)
-                where values[start + 5 + classID].rank > values[start + 5 + best].rank {
-                    best = classID
+                guard values[start + 4].rank > threshold else {
+                    if values[start + 4].isNaN { throw .scoreIsNaN }
+                    continue
                 }
+                let best = try values.bestClass(start + 5, count: classCount)
                 let score = values[start + 4].single * values[start + 5 + best].single
+                guard !score.isNaN else { throw .scoreIsNaN }
                 guard score > filter.confidence, filter.wants(best) else { continue }
                 let box = Box(
                     centreX: (values[start].single + Float(cell % columns)) * Float(stride),

@@ -3,27 +3,49 @@
 
 import NereidImaging
 
-/// Reads `[N, A, 5+C]`: centre x, centre y, width, height in input pixels, objectness, class probabilities.
+/// Reads `[N, A, 5+C]`: centre x, centre y, width, height in input pixels or as fractions of the input, objectness, class
+/// probabilities. YOLOv3 to YOLOv7 have three rows for each cell; YOLOv6 has one, whose objectness is 1.
 ///
-/// A row's score is its objectness times its best class, and both the objectness and the product must pass the threshold:
-/// `non_max_suppression` in YOLOv5's `utils/general.py`. Mask coefficients may follow; that function multiplies them by the
-/// objectness too.
+/// Mask coefficients may follow; `non_max_suppression` in YOLOv5's `utils/general.py` multiplies them by the objectness too.
 struct YOLOv5Head: SingleOutputHead {
     let classCount: Int
     let reason: String
     let extra: Extra?
     var needsSuppression: Bool { true }
-    private let attributes: Int
+    private let rows: ObjectnessRows
+    /// Whether the rows are those of cells, one or three for each.
+    private let isDense: Bool
+
+    /// More rows of six values than this are not chosen by a network itself.
+    private static let mostChosenRows = 1000
 
     init(fitting evidence: HeadEvidence) throws(HeadMisfit) {
         let shape = try evidence.firstOutput()
         extra = try evidence.extra(masksBy: .sigmoidThenEnlarge)
         classCount = try evidence.classes(attributes: shape[2], after: 5, extra: extra)
-        attributes = shape[2]
-        let row = "rows of \(shape[2]) = 4 + objectness + \(classCount) classes\(extra?.description ?? "")"
-        if let strides = evidence.strides(rows: shape[1], anchorsPerCell: 3) {
-            reason = "\(row), \(shape[1]) of them = 3 anchors on the cells of strides \(strides)"
+        let observed = evidence.observedRows()
+        rows = ObjectnessRows(attributes: shape[2], classCount: classCount, unit: observed.unit)
+        let one = evidence.strides(rows: shape[1], anchorsPerCell: 1)
+        let three = evidence.strides(rows: shape[1], anchorsPerCell: 3)
+        isDense = (one ?? three) != nil
+        let row =
+            "rows of \(shape[2]) = 4 + objectness + \(classCount) classes\(extra?.description ?? "")\(rows.unit.remark)"
+        if let three {
+            reason = "\(row), \(shape[1]) of them = 3 anchors on the cells of strides \(three)"
+        } else if let one, observed.isOne(4) {
+            reason = "\(row), \(shape[1]) of them = the cells of strides \(one), the objectness always 1: YOLOv6"
+        } else if evidence.isAsked {
+            reason = "\(row), \(shape[1]) of them"
+        } else if let one {
+            throw HeadMisfit(
+                reason: "one row for each cell of strides \(one), but the objectness is not 1 as in YOLOv6"
+            )
         } else if evidence.labelCount != nil {
+            guard classCount > 1 || shape[1] > Self.mostChosenRows else {
+                throw HeadMisfit(
+                    reason: "\(shape[1]) rows of \(shape[2]) values are those of a network that chooses itself"
+                )
+            }
             reason = "\(row), as many as there are labels"
         } else {
             throw HeadMisfit(
@@ -32,40 +54,24 @@ struct YOLOv5Head: SingleOutputHead {
         }
     }
 
+    func check(_ evidence: HeadEvidence) throws(HeadMisfit) {
+        let observed = evidence.observedRows()
+        try observed.requireProbabilities(4..<5 + classCount)
+        try observed.requireCentreAndSize(isDense: isDense)
+    }
+
     func read<Element: ScoreElement>(
         _ values: Span<Element>,
         shape: [Int],
         input: PixelSize,
         filter: CandidateFilter
     ) throws(HeadMisfit) -> [Candidate] {
-        guard shape[1] == attributes else {
-            throw HeadMisfit(reason: "rows of \(shape[1]) values, not \(attributes)")
-        }
-        let threshold = Element.rank(of: filter.confidence)
-        var candidates: [Candidate] = []
-        for row in 0..<shape[0] {
-            let start = row * attributes
-            guard values[start + 4].rank > threshold else { continue }
-            let objectness = values[start + 4].single
-            var best = 0
-            for classID in 1..<max(classCount, 1)
-            where values[start + 5 + classID].rank > values[start + 5 + best].rank {
-                best = classID
-            }
-            let score = objectness * values[start + 5 + best].single
-            guard objectness > filter.confidence, score > filter.confidence, filter.wants(best) else { continue }
-            let box = Box(
-                centreX: values[start].single,
-                centreY: values[start + 1].single,
-                width: values[start + 2].single,
-                height: values[start + 3].single
-            )
-            candidates.append(Candidate(box: box, score: score, classID: best, place: row))
-        }
-        return candidates
+        try rows.candidates(values, shape: shape, input: input, filter: filter)
     }
 
-    func indexOfExtra(_ value: Int, place: Int, shape: [Int]) -> Int { place * attributes + 5 + classCount + value }
+    func indexOfExtra(_ value: Int, place: Int, shape: [Int]) -> Int {
+        place * rows.attributes + 5 + classCount + value
+    }
 
-    func indexOfWeight(place: Int, shape: [Int]) -> Int? { place * attributes + 4 }
+    func indexOfWeight(place: Int, shape: [Int]) -> Int? { place * rows.attributes + 4 }
 }

@@ -56,6 +56,7 @@ struct YOLOv5MapsHead: Head {
         for level in try MapLevel.levels(of: maps, strides: strides, in: outputs) {
             try outputs.requireMap(maps[level.index], channels: anchorCount * attributes, cells: level.cells)
             try outputs[maps[level.index]].withFloats(picture: index) { values in
+                guard !Float.containsNaN(values) else { throw HeadMisfit.scoreIsNaN }
                 for anchor in 0..<anchorCount {
                     let extent = attributes * level.cells
                     let planes = values.extracting(anchor * extent..<(anchor + 1) * extent)

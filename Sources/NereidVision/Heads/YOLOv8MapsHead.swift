@@ -125,6 +125,7 @@ struct YOLOv8MapsHead: Head {
         for level in levels {
             var best = [(classID: Int32, logit: Float)](repeating: (-1, -.infinity), count: level.cells)
             try outputs[classes[level.index]].withFloats(picture: index) { values in
+                guard !Float.containsNaN(values) else { throw HeadMisfit.scoreIsNaN }
                 for classID in 0..<classCount {
                     let plane = values.extracting(classID * level.cells..<(classID + 1) * level.cells)
                     plane.forEachIndex(above: threshold) { cell in

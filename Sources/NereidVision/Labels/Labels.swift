@@ -11,28 +11,6 @@ public struct Labels: Sendable, Hashable {
         self.names = names
     }
 
-    /// Reads the `names` that exporters write into a graph's metadata: a Python dictionary from class number to name, or a
-    /// list of names. `nil` when the text is neither, or when a number is missing.
-    public init?(metadata text: String) {
-        switch PythonLiteral(parsing: text) {
-        case .list(let elements):
-            let names = elements.compactMap(Self.text)
-            guard names.count == elements.count else { return nil }
-            self.names = names
-        case .dictionary(let entries):
-            var names: [Int: String] = [:]
-            for entry in entries {
-                guard case .integer(let number) = entry.key, let name = Self.text(entry.value) else { return nil }
-                names[number] = name
-            }
-            let ordered = (0..<names.count).compactMap { names[$0] }
-            guard ordered.count == names.count else { return nil }
-            self.names = ordered
-        default:
-            return nil
-        }
-    }
-
     /// `class 0`, `class 1`, … for a model that does not name its classes.
     public static func numbered(_ count: Int) -> Labels {
         Labels((0..<count).map { "class \($0)" })
@@ -51,35 +29,47 @@ public struct Labels: Sendable, Hashable {
         names.indices.filter { names[$0] == name }
     }
 
-    /// The numbers of the classes that a request names, by label or by number.
+    /// The numbers of the classes that a request names.
     ///
-    /// - Throws: ``VisionError/unknownClass(model:name:classes:)``.
-    public func classIDs(named names: [String], model: String) throws(VisionError) -> Set<Int> {
+    /// Each text is first taken as the name of one class, with its commas, so that every class can be asked for. If no class
+    /// has that name, the text is a list, separated by commas: each of its items, without the white space around it, is the name
+    /// of a class or, if no class has that name, the number of one. Empty items are passed over.
+    ///
+    /// - Parameter texts: each with the names or numbers of one or more classes; the result is all of them together.
+    /// - Throws: ``VisionError/unknownClass(model:name:classes:)``, also for a text without an item.
+    public func classIDs(named texts: [String], model: String) throws(VisionError) -> Set<Int> {
         var numbers: Set<Int> = []
-        for name in names {
-            let byLabel = classIDs(named: name)
-            if !byLabel.isEmpty {
-                numbers.formUnion(byLabel)
-            } else if let number = Int(name), number >= 0, count == 0 || number < count {
-                numbers.insert(number)
-            } else {
-                throw .unknownClass(model: model, name: name, classes: self.names)
+        for text in texts {
+            let whole = [text, Self.trimmed(text)].lazy.map { classIDs(named: $0) }.first { !$0.isEmpty }
+            if let whole {
+                numbers.formUnion(whole)
+                continue
+            }
+            let items = text.split(separator: ",").map(Self.trimmed).filter { !$0.isEmpty }
+            guard !items.isEmpty else { throw .unknownClass(model: model, name: text, classes: names) }
+            for item in items {
+                let byLabel = classIDs(named: item)
+                if !byLabel.isEmpty {
+                    numbers.formUnion(byLabel)
+                } else if let number = Int(item), number >= 0, count == 0 || number < count {
+                    numbers.insert(number)
+                } else {
+                    throw .unknownClass(model: model, name: item, classes: names)
+                }
             }
         }
         return numbers
     }
 
+    /// A text without the white space around it.
+    private static func trimmed(_ text: some StringProtocol) -> String {
+        let rest = text.drop(while: \.isWhitespace)
+        guard let last = rest.lastIndex(where: { !$0.isWhitespace }) else { return "" }
+        return String(rest[...last])
+    }
+
     /// The same labels with some of them called otherwise.
     public func renamed(_ names: [String: String]) -> Labels {
         Labels(self.names.map { names[$0] ?? $0 })
-    }
-
-    private static func text(_ literal: PythonLiteral) -> String? {
-        switch literal {
-        case .string(let text): text
-        case .integer(let number): String(number)
-        case .real(let number): String(number)
-        default: nil
-        }
     }
 }

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Nereid: a vision model server.
 
-/// A value written as Python source, as exporters leave it in a graph's metadata: `{0: 'person', 1: "it's"}`, `[640, 640]`.
+/// A value written as Python source or JSON, as exporters leave it in a graph's metadata: `{0: 'person', 1: "it's"}`, `[640, 640]`.
 ///
-/// Only literals are read: dictionaries, lists, tuples, strings, numbers, `True`, `False` and `None`. Nothing is evaluated;
-/// anything else, a name or a call, is not a literal and gives `nil`.
+/// Only literals are read: dictionaries, lists, tuples, strings, numbers, `True`, `False` and `None`, and JSON's words for the
+/// last three. Nothing is evaluated. The few calls that Python writes for values of its own and of NumPy stand for what is in
+/// their brackets, such as `OrderedDict([(0, 'person')])` and `np.str_('person')`; any other call or name gives `nil`.
 ///
-/// Grammar: The Python Language Reference, sections 2.4 (literals) and 6.2 (displays).
+/// Grammar: The Python Language Reference, sections 2.4 (literals) and 6.2 (displays); RFC 8259.
 enum PythonLiteral: Equatable {
     case none
     case boolean(Bool)
@@ -119,7 +120,10 @@ struct PythonLiteralParser {
         case UInt8(ascii: "n"): text.append(0x0A)
         case UInt8(ascii: "t"): text.append(0x09)
         case UInt8(ascii: "r"): text.append(0x0D)
-        case UInt8(ascii: "\\"), UInt8(ascii: "'"), UInt8(ascii: "\""): text.append(escape)
+        case UInt8(ascii: "b"): text.append(0x08)
+        case UInt8(ascii: "f"): text.append(0x0C)
+        // Only JSON has the slash.
+        case UInt8(ascii: "\\"), UInt8(ascii: "'"), UInt8(ascii: "\""), UInt8(ascii: "/"): text.append(escape)
         case UInt8(ascii: "x"): return appendScalar(hexDigits: 2, to: &text)
         case UInt8(ascii: "u"): return appendScalar(hexDigits: 4, to: &text)
         case UInt8(ascii: "U"): return appendScalar(hexDigits: 8, to: &text)
@@ -129,14 +133,25 @@ struct PythonLiteralParser {
     }
 
     private mutating func appendScalar(hexDigits count: Int, to text: inout [UInt8]) -> Bool {
-        guard position + count <= bytes.count,
-            let digits = String(validating: bytes[position..<position + count], as: UTF8.self),
-            let value = UInt32(digits, radix: 16),
-            let scalar = Unicode.Scalar(value)
-        else { return false }
-        position += count
+        guard var value = takeHexadecimal(count) else { return false }
+        // JSON writes characters beyond the first plane as two halves.
+        if (0xD800..<0xDC00).contains(value), bytes[position...].starts(with: "\\u".utf8) {
+            position += 2
+            guard let low = takeHexadecimal(4), (0xDC00..<0xE000).contains(low) else { return false }
+            value = 0x10000 + (value - 0xD800) << 10 + (low - 0xDC00)
+        }
+        guard let scalar = Unicode.Scalar(value) else { return false }
         text.append(contentsOf: String(Character(scalar)).utf8)
         return true
+    }
+
+    private mutating func takeHexadecimal(_ count: Int) -> UInt32? {
+        guard position + count <= bytes.count,
+            let digits = String(validating: bytes[position..<position + count], as: UTF8.self),
+            let value = UInt32(digits, radix: 16)
+        else { return nil }
+        position += count
+        return value
     }
 
     private mutating func parseNumber() -> PythonLiteral? {
@@ -148,14 +163,64 @@ struct PythonLiteralParser {
     }
 
     private mutating func parseKeyword() -> PythonLiteral? {
-        for (word, value) in [("True", PythonLiteral.boolean(true)), ("False", .boolean(false)), ("None", .none)] {
-            if bytes[position...].starts(with: word.utf8) {
-                position += word.utf8.count
-                return value
+        let word = takeName()
+        switch word {
+        case "True", "true": return .boolean(true)
+        case "False", "false": return .boolean(false)
+        case "None", "null": return PythonLiteral.none
+        default: return parseCall(of: word)
+        }
+    }
+
+    private mutating func takeName() -> String {
+        let start = position
+        while let byte = peek, Self.nameBytes.contains(byte) { position += 1 }
+        return String(decoding: bytes[start..<position], as: UTF8.self)
+    }
+
+    /// What is in the brackets of a call that stands for a value.
+    private mutating func parseCall(of name: String) -> PythonLiteral? {
+        let last = name.split(separator: ".").last.map(String.init) ?? ""
+        guard Self.calls.contains(last), Self.modules.contains(String(name.dropLast(last.count))) else { return nil }
+        guard take(UInt8(ascii: "(")) else { return nil }
+        let isDictionary = last == "OrderedDict"
+        if isDictionary, take(UInt8(ascii: ")")) { return .dictionary([]) }
+        guard let value = parseValue() else { return nil }
+        // What kind of array it is does not matter.
+        if take(UInt8(ascii: ",")) {
+            skipSpace()
+            guard last == "array", takeName() == "dtype", take(UInt8(ascii: "=")) else { return nil }
+            skipSpace()
+            guard peek.map(Self.quotes.contains) == true ? parseString() != nil : !takeName().isEmpty else {
+                return nil
             }
         }
-        return nil
+        guard take(UInt8(ascii: ")")) else { return nil }
+        return isDictionary ? Self.dictionary(value) : value
     }
+
+    /// The dictionary of a list of pairs.
+    private static func dictionary(_ value: PythonLiteral) -> PythonLiteral? {
+        guard case .list(let pairs) = value else {
+            if case .dictionary = value { return value }
+            return nil
+        }
+        var entries: [(key: PythonLiteral, value: PythonLiteral)] = []
+        for pair in pairs {
+            guard case .list(let parts) = pair, parts.count == 2 else { return nil }
+            entries.append((parts[0], parts[1]))
+        }
+        return .dictionary(entries)
+    }
+
+    private static let modules: Set<String> = ["", "collections.", "np.", "numpy."]
+    private static let calls: Set<String> = [
+        "OrderedDict", "array", "str_", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64",
+        "float16",
+        "float32", "float64",
+    ]
+    private static let nameBytes = Set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.".utf8)
+    private static let quotes = Set("'\"".utf8)
 
     private static let numberBytes = Set("0123456789+-.eE".utf8)
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Nereid: a vision model server.
 
-import NereidImaging
+public import NereidImaging
 
 extension Mask {
     /// The outer borders of the object's parts, each a closed polygon that is not repeated at its end, in pixels of the
@@ -10,8 +10,10 @@ extension Mask {
     /// A border runs along the edges of pixels, so that its corners are whole numbers and it holds exactly the pixels
     /// inside, holes included: holes have no polygon. Parts that touch at a corner only are parts by themselves. The part
     /// whose leftmost pixel comes first is first.
-    public var polygons: [[Point]] {
-        borders.compactMap { border in
+    public var polygons: [[Point]] { outerBorders({}) }
+
+    private func outerBorders<Stop: Error>(_ check: () throws(Stop) -> Void) throws(Stop) -> [[Point]] {
+        try borders(check).compactMap { border in
             // Outer borders go clockwise as pictures are seen, those of holes the other way round.
             Self.signedArea(border) > 0 ? border.map { Point(x: Float($0.x), y: Float($0.y)) } : nil
         }
@@ -23,17 +25,35 @@ extension Mask {
     /// reduction of the number of points required to represent a digitized line or its caricature”, 1973). Polygons that
     /// would shrink to fewer than three corners stay as they are.
     public func polygons(within tolerance: Float) -> [[Point]] {
-        polygons.map { polygon in
+        polygons(within: tolerance, check: {})
+    }
+
+    /// The same, as long as nobody stops it.
+    ///
+    /// - Parameter limit: looked at for every column of the picture and every piece of a border.
+    /// - Throws: what the limit throws.
+    public func polygons(within tolerance: Float, limit: WorkLimit) throws(ImagingError) -> [[Point]] {
+        try polygons(within: tolerance, check: limit.check)
+    }
+
+    private func polygons<Stop: Error>(
+        within tolerance: Float,
+        check: () throws(Stop) -> Void
+    ) throws(Stop) -> [[Point]] {
+        var polygons: [[Point]] = []
+        for polygon in try outerBorders(check) {
             // In pieces, so that the longest border takes no more than a multiple of its length.
             let piece = 512
             var kept: [Point] = []
             for start in stride(from: 0, to: polygon.count, by: piece) {
+                try check()
                 let end = min(start + piece, polygon.count)
                 let way = Array(polygon[start..<end]) + [polygon[end % polygon.count]]
                 kept += Self.simplified(way, within: tolerance).dropLast()
             }
-            return kept.count < 3 ? polygon : kept
+            polygons.append(kept.count < 3 ? polygon : kept)
         }
+        return polygons
     }
 
     /// A way with fewer corners, its ends kept.
@@ -66,10 +86,12 @@ extension Mask {
     }
 
     /// Every border, of parts and of holes, with the inside to the right of the way along it.
-    var borders: [[Corner]] {
+    var borders: [[Corner]] { borders({}) }
+
+    private func borders<Stop: Error>(_ check: () throws(Stop) -> Void) throws(Stop) -> [[Corner]] {
         var edges = EdgeMap()
-        forEachEdge { edges.add(from: $0, to: $1) }
-        return edges.traced()
+        try forEachEdge(check) { edges.add(from: $0, to: $1) }
+        return try edges.traced(check)
     }
 
     /// Twice the area within a polygon; positive when it goes clockwise as pictures are seen.
@@ -81,7 +103,10 @@ extension Mask {
     }
 
     /// The straight edges between inside and outside, the inside to their right.
-    private func forEachEdge(_ body: (Corner, Corner) -> Void) {
+    private func forEachEdge<Stop: Error>(
+        _ check: () throws(Stop) -> Void,
+        _ body: (Corner, Corner) -> Void
+    ) throws(Stop) {
         var columns: [(column: Int, rows: [Range<Int>])] = []
         forEachColumnRun { column, rows in
             if columns.last?.column == column {
@@ -91,6 +116,7 @@ extension Mask {
             }
         }
         for (index, (column, rows)) in columns.enumerated() {
+            try check()
             for run in rows {
                 body(Corner(x: column, y: run.lowerBound), Corner(x: column + 1, y: run.lowerBound))
                 body(Corner(x: column + 1, y: run.upperBound), Corner(x: column, y: run.upperBound))
@@ -139,13 +165,18 @@ private struct EdgeMap {
     }
 
     /// The closed ways, each edge used once, without corners on straight lines.
-    func traced() -> [[Mask.Corner]] {
+    ///
+    /// - Parameter check: called for every way and every 4096 edges of one; may throw to stop.
+    func traced<Stop: Error>(_ check: () throws(Stop) -> Void) throws(Stop) -> [[Mask.Corner]] {
         var isUsed = [Bool](repeating: false, count: edges.count)
         var ways: [[Mask.Corner]] = []
         for first in edges.indices where !isUsed[first] {
             var way: [Mask.Corner] = []
             var edge = first
+            var steps = 0
             while !isUsed[edge] {
+                if steps.isMultiple(of: 4096) { try check() }
+                steps += 1
                 isUsed[edge] = true
                 let next = follower(of: edge)
                 if turn(edge, next) != 0 { way.append(edges[edge].end) }

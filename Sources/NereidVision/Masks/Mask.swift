@@ -48,14 +48,14 @@ public struct Mask: Sendable, Hashable {
     }
 
     /// The runs inside cut at the ends of columns: for each piece its column and its rows, from the left, from the top.
-    func forEachColumnRun(_ body: (_ column: Int, _ rows: Range<Int>) -> Void) {
+    func forEachColumnRun<Stop: Error>(_ body: (_ column: Int, _ rows: Range<Int>) throws(Stop) -> Void) throws(Stop) {
         guard size.height > 0 else { return }
         for run in insideRuns {
             var start = run.lowerBound
             while start < run.upperBound {
                 let column = start / size.height
                 let end = min(run.upperBound, (column + 1) * size.height)
-                body(column, start - column * size.height..<end - column * size.height)
+                try body(column, start - column * size.height..<end - column * size.height)
                 start = end
             }
         }

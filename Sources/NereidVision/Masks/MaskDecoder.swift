@@ -9,7 +9,8 @@ enum MaskRule: Sendable, Equatable {
     /// `utils/segment/general.py`.
     case sigmoidThenEnlarge
     /// The sum itself, enlarged, then cut to the box; above zero is inside, and objects without a pixel inside are dropped.
-    /// `process_mask` in Ultralytics' `utils/ops.py` and `construct_result` in its segmentation predictor.
+    /// `process_mask_native` in Ultralytics' `utils/ops.py` and `construct_result` in its segmentation predictor; where the
+    /// picture is the input, `process_mask` gives the same.
     case enlargeLogits
 
     /// Values above this are inside.
@@ -37,7 +38,14 @@ struct MaskDecoder {
     ///   - coefficients: one number for each prototype.
     ///   - prototypes: `count` planes of `size`.
     ///   - box: the object's box in pixels of the model's input.
-    func mask(_ coefficients: [Float], _ prototypes: Span<Float>, box: Box) -> Mask {
+    ///   - limit: when the work must stop; looked at for every column of the picture. Default: not before it has ended.
+    /// - Throws: what the limit throws.
+    func mask(
+        _ coefficients: [Float],
+        _ prototypes: Span<Float>,
+        box: Box,
+        limit: WorkLimit = .unlimited
+    ) throws(ImagingError) -> Mask {
         var builder = MaskBuilder(size: letterbox.picture)
         let (across, down) = (
             axis(horizontal: true, from: box.x1, to: box.x2), axis(horizontal: false, from: box.y1, to: box.y2)
@@ -48,6 +56,7 @@ struct MaskDecoder {
         // One value above the crop, one below it, both outside.
         var line = [Float](repeating: 0, count: rows.count + 2)
         for tap in across.taps {
+            try limit.check()
             for row in 0..<rows.count {
                 let start = row * columns.count
                 line[row + 1] =
@@ -144,13 +153,14 @@ struct MaskDecoder {
             guard !axis.crop.isEmpty else { return axis }
         }
         func picture(_ place: Float) -> Float { horizontal ? letterbox.pictureX(place) : letterbox.pictureY(place) }
+        let edges = (from: picture(from), to: picture(to))
         let first = bounded(picture(reach.lowerBound).rounded(.down), pixels)
         let last = bounded(picture(reach.upperBound).rounded(.up) + 1, pixels)
         axis.taps.reserveCapacity(max(last - first, 0))
         for pixel in first..<max(last, first) {
-            // The middle of the pixel, half a pixel of the input beyond the index that PyTorch gives it.
+            // `crop_mask` compares the index of a pixel with the edges, both in the picture's own pixels.
+            if rule == .enlargeLogits, Float(pixel) < edges.from || Float(pixel) >= edges.to { continue }
             let middle = horizontal ? letterbox.inputX(Float(pixel) + 0.5) : letterbox.inputY(Float(pixel) + 0.5)
-            if rule == .enlargeLogits, middle - 0.5 < from || middle - 0.5 >= to { continue }
             let position = min(max(middle * scale - 0.5, 0), Float(length - 1))
             let whole = Int(position)
             let part = position - Float(whole)

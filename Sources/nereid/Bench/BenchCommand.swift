@@ -67,7 +67,7 @@ struct BenchCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let files = try PictureFiles.find(pictures)
+        let files = try PictureFiles.find(pictures).files
         let bytes = try files.map { try PictureFiles.read($0) }
         let load: LoadGenerator.Load = rate.map { .rate(perSecond: $0) } ?? .concurrency(concurrency)
         let generator = LoadGenerator(load: load, warmUp: .seconds(warmUp), duration: .seconds(duration))

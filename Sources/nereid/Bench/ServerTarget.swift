@@ -5,6 +5,8 @@ import AsyncHTTPClient
 import Foundation
 import NIOCore
 import NIOFoundationCompat
+import NereidJobs
+import NereidServer
 
 /// A running server, asked over HTTP with connections kept alive.
 struct ServerTarget: LoadTarget {
@@ -43,7 +45,7 @@ struct ServerTarget: LoadTarget {
             _ = try await response.body.collect(upTo: 64 << 20)
             return response.status == .ok ? "ok" : "\(response.status.code)"
         } catch {
-            return "\(error)"
+            return ConnectionTrouble(http: error).description
         }
     }
 
@@ -53,6 +55,10 @@ struct ServerTarget: LoadTarget {
         }
 
         let models: [Model]
+    }
+
+    private static func reason(_ error: any Error) -> String {
+        error is DecodingError ? "its answer is not a list of models" : ConnectionTrouble(http: error).description
     }
 
     private static func firstModel(_ client: HTTPClient, _ base: String) async throws -> String {
@@ -65,7 +71,7 @@ struct ServerTarget: LoadTarget {
         } catch let failure as CommandFailure {
             throw failure
         } catch {
-            throw CommandFailure("no Nereid server answers at \(base): \(error)")
+            throw CommandFailure("no Nereid server answers at \(base): \(Self.reason(error))")
         }
     }
 }

@@ -245,7 +245,7 @@ struct ClusterTests {
             #expect(nobody.status == 1)
             #expect(
                 nobody.errors.contains(
-                    "http://localhost:1/health/ready does not answer within 3 seconds; is nereid running there?"
+                    "the connection to http://localhost:1/health/ready was refused: nothing listens there"
                 )
             )
         }

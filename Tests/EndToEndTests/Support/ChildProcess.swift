@@ -75,6 +75,8 @@ struct ChildProcess: Sendable {
 
     func terminate() { send(SIGTERM) }
 
+    func interrupt() { send(SIGINT) }
+
     func kill() { send(SIGKILL) }
 
     private func send(_ signal: Int32) {

@@ -70,6 +70,16 @@ final class RawConnection: Sendable {
         try await eventually("an answer", within: limit) { inbox.takeAnswer() }
     }
 
+    /// Waits for the next answer, and takes it; `nil` when the connection ends without one.
+    func answerIfAny() async throws -> Answer? {
+        let answer: Answer?? = try await eventually("an answer or the end") {
+            let hasEnded = hasEnded
+            if let answer = inbox.takeAnswer() { return .some(answer) }
+            return hasEnded ? .some(nil) : nil
+        }
+        return answer ?? nil
+    }
+
     /// Waits until the server closes the connection.
     func ends(within limit: Duration = .seconds(15)) async throws {
         try await eventually("the connection to be closed", within: limit) { hasEnded.orNil }

@@ -22,10 +22,10 @@ struct CheckpointModelTests {
     func meanOverTraining() throws {
         let names = { (name: String) in Pickled.list([.text(name)]) }
         let both = Pickled.entries(["model": model(labels: names("last")), "ema": model(labels: names("mean"))])
-        #expect(try found(in: both).labels(count: 1) == ["mean"])
+        #expect(try found(in: both).labels(count: 1).names == ["mean"])
         let stripped = Pickled.entries(["ema": .none, "model": model(labels: names("last")), "optimizer": .none])
-        #expect(try found(in: stripped).labels(count: 1) == ["last"])
-        #expect(try found(in: model(labels: names("bare"))).labels(count: 1) == ["bare"])
+        #expect(try found(in: stripped).labels(count: 1).names == ["last"])
+        #expect(try found(in: model(labels: names("bare"))).labels(count: 1).names == ["bare"])
     }
 
     @Test("the wrapper for several devices is taken off", arguments: ["DistributedDataParallel", "DataParallel"])
@@ -35,14 +35,14 @@ struct CheckpointModelTests {
             modules: [("module", model(labels: .list([.text("a")])))]
         )
         let model = try found(in: .entries(["model": wrapped]))
-        #expect(model.labels(count: 1) == ["a"])
+        #expect(model.labels(count: 1).names == ["a"])
         #expect(model.layers.map(\.path) == ["model.0", "model.1", "model.2"])
     }
 
     @Test("labels as a list or a dictionary, too few, too many, or none")
     func labels() throws {
         func labels(_ value: Pickled) throws -> [String] {
-            try found(in: .entries(["model": model(labels: value)])).labels(count: 3)
+            try found(in: .entries(["model": model(labels: value)])).labels(count: 3).names
         }
         let three = ["a", "b", "c"]
         #expect(try labels(.list(three.map { .text($0) })) == three)
@@ -54,13 +54,91 @@ struct CheckpointModelTests {
             try labels(.dictionary([(.integer(2), .text("c")), (.integer(0), .text("a"))])) == ["a", "class 1", "c"]
         )
         #expect(try labels(.dictionary(three.enumerated().map { (.text("\($0.offset)"), .text($0.element)) })) == three)
-        #expect(try labels(.dictionary(three.map { (.text("x\($0)"), .text($0)) })) == three)
+        #expect(
+            try labels(.dictionary(three.map { (.text("x\($0)"), .text($0)) })) == ["class 0", "class 1", "class 2"]
+        )
+        #expect(try labels(.dictionary(three.enumerated().map { (.text($0.element), .integer($0.offset)) })) == three)
         #expect(
             try labels(.dictionary([(.integer(-1), .text("x")), (.integer(1 << 40), .text("y"))])).first == "class 0"
         )
-        #expect(try labels(.list([.integer(7), .real(0.5), .none])) == ["7", "0.5", "class 2"])
+        #expect(try labels(.list([.integer(7), .real(0.5)])) == ["7", "0.5", "class 2"])
+        #expect(try labels(.list([.text("a"), .none, .text("c")])) == ["class 0", "class 1", "class 2"])
         let beside = Pickled.entries(["model": model(), "names": .list([.text("z")])])
-        #expect(try found(in: beside).labels(count: 1) == ["z"])
+        #expect(try found(in: beside).labels(count: 1).names == ["z"])
+    }
+
+    @Test("labels of NumPy: strings, arrays of strings, of bytes and of objects")
+    func numpyLabels() throws {
+        func utf32(_ text: String, _ length: Int) -> [UInt8] {
+            let scalars = text.unicodeScalars.map(\.value)
+            return (scalars + [UInt32](repeating: 0, count: length - scalars.count)).flatMap { littleEndian($0) }
+        }
+        func labels(_ value: Pickled) throws -> CheckpointLabels {
+            try found(in: .entries(["model": model(labels: value)])).labels(count: 2)
+        }
+        let names = ["Aal", "海鼠"]
+        let wide = names.flatMap { utf32($0, 4) }
+        let narrow: [UInt8] = names.flatMap { name -> [UInt8] in
+            Array(name.utf8) + [UInt8](repeating: 0, count: 6 - name.utf8.count)
+        }
+        for module in ["numpy.core.multiarray", "numpy._core.multiarray"] {
+            let scalars = names.map { Pickled.call(module, "scalar", [.arrayType("U4"), .bytes(utf32($0, 4))]) }
+            let forms: [Pickled] = [
+                .list(scalars), .dictionary(scalars.enumerated().map { (.integer($0.offset), $0.element) }),
+                .array(module: module, "U4", shape: [2], bytes: wide),
+                .array(module: module, "O8", order: "|", shape: [2], data: .list(names.map { .text($0) })),
+                .array(module: module, "O8", order: "|", shape: [2], data: .list(scalars)),
+                .array(
+                    module: module,
+                    "S6",
+                    order: "|",
+                    shape: [2],
+                    data: .bytes(narrow)
+                ),
+                .call(
+                    module.replacing("multiarray", with: "numeric"),
+                    "_frombuffer",
+                    [.bytes(wide), .arrayType("U4"), .integers([2]), .text("C")]
+                ),
+            ]
+            for form in forms {
+                let read = try labels(form)
+                #expect(read.names == names)
+                #expect(read.warnings.isEmpty)
+            }
+        }
+        let damaged: [Pickled] = [
+            .array(module: "numpy.core.multiarray", "U4", shape: [3], bytes: wide),
+            .array(module: "numpy.core.multiarray", "U4", shape: [2, 1], bytes: wide),
+            .array(module: "numpy.core.multiarray", "U4", shape: [2], bytes: [UInt8](repeating: 0xFF, count: 32)),
+            .array(module: "numpy.core.multiarray", "U3", shape: [2], bytes: wide),
+        ]
+        for form in damaged {
+            let read = try labels(form)
+            #expect(read.names == ["class 0", "class 1"])
+            #expect(read.warnings.count == 1)
+            #expect(read.warnings.first?.contains("can't be read") == true)
+        }
+    }
+
+    @Test("labels that do not fit the classes are warned of, and never given to another class")
+    func labelWarnings() throws {
+        func labels(_ value: Pickled, _ count: Int) throws -> CheckpointLabels {
+            try found(in: .entries(["model": model(labels: value)])).labels(count: count)
+        }
+        func numbered(_ names: [(Int, String)]) -> Pickled {
+            .dictionary(names.map { (.integer($0.0), .text($0.1)) })
+        }
+        let fromOne = try labels(numbered([(1, "a"), (2, "b")]), 2)
+        #expect(fromOne.names == ["class 0", "class 1"])
+        #expect(fromOne.warnings.first?.contains("name class 2, but not class 0 of 2") == true)
+        let gap = try labels(numbered([(0, "a"), (2, "c")]), 3)
+        #expect(gap.names == ["a", "class 1", "c"])
+        #expect(gap.warnings == ["the checkpoint names 2 of 3 classes; class 1 has no name"])
+        let more = try labels(.list(["a", "b", "c"].map { .text($0) }), 2)
+        #expect(more.names == ["a", "b"])
+        #expect(more.warnings == ["the checkpoint's ‘names’ name 3 classes, but the network has 2"])
+        #expect(try labels(.none, 2).warnings.isEmpty)
     }
 
     private typealias Size = ConvertedGraph.InputSize

@@ -25,6 +25,21 @@ struct Detectron2ConfigurationTests {
         #expect(configuration.warnings.isEmpty)
     }
 
+    @Test("may be saved in UTF-8 or UTF-16, with a byte order mark or without, and so may their bases")
+    func encodings() throws {
+        let folder = try TemporaryFolder()
+        for base in "MODEL: {META_ARCHITECTURE: RetinaNet}\n".encodings {
+            try folder.write(bytes: base, to: "base.yaml")
+            for own in "_BASE_: base.yaml\r\nINPUT: {MIN_SIZE_TEST: 640}\r\n".encodings {
+                let path = try folder.write(bytes: own, to: "config.yaml")
+                #expect(Detectron2Configuration.isConfiguration(path))
+                let configuration = try Detectron2Configuration(path: path)
+                #expect(configuration.architecture == .retinaNet)
+                #expect(configuration.input.shortestEdge == 640)
+            }
+        }
+    }
+
     @Test("build upon the model zoo by name, from wherever they say it lies")
     func bases() throws {
         let retinaNet = try Detectron2Configuration.written(

@@ -144,9 +144,49 @@ struct ConstructorTests {
         }
     }
 
-    @Test func leavesArrayOfObjectsInert() throws {
+    @Test func readsArrayOfObjectsInOneDimension() throws {
         let value = try opened(.array(module: "numpy.core.multiarray", "O8", shape: [1], data: .list([.none])))
-        #expect(value.object?.maker?.name == "_reconstruct")
+        #expect(value.elements?.count == 1)
+        for shape in [[2], [1, 1], []] {
+            let other = try opened(.array(module: "numpy.core.multiarray", "O8", shape: shape, data: .list([.none])))
+            #expect(other.object?.maker?.name == "_reconstruct")
+        }
+    }
+
+    @Test func readsStrings() throws {
+        func scalar(_ type: Pickled, _ bytes: [UInt8]) throws -> CheckpointValue {
+            try opened(.call("numpy.core.multiarray", "scalar", [type, .bytes(bytes)]))
+        }
+        #expect(try scalar(.arrayType("U2"), [0xE9, 0, 0, 0, 0, 0, 0, 0]).text == "é")
+        #expect(try scalar(.arrayType("U2", order: ">"), [0, 0, 0, 0xE9, 0, 1, 0xF4, 0x1F]).text == "é🐟")
+        #expect(try scalar(.arrayType("U1"), [0, 0, 0, 0]).text == "")
+        #expect(try scalar(.arrayType("S3", order: "|"), [97, 0, 0]).bytes == [97])
+        // Half a surrogate pair, too few bytes, two strings, no length.
+        for (code, bytes) in [
+            ("U1", [0, 0xD8, 0, 0]), ("U2", [97, 0, 0, 0]), ("U1", [97, 0, 0, 0, 98, 0, 0, 0]), ("U0", []), ("U", [97]),
+        ] as [(String, [UInt8])] {
+            #expect(try scalar(.arrayType(code), bytes).object != nil)
+        }
+    }
+
+    @Test func countsTheBytesOfStrings() throws {
+        // One string of 4000 bytes, and the same bytes read a thousand times through the memo.
+        let type = Pickled.arrayType("U1000")
+        var opcodes: [UInt8] = [0x5D, 0x28]
+        var writer = PickleWriter()
+        writer.write(.bytes([UInt8](repeating: 0, count: 4000)))
+        let bytes = Array(writer.bytes.dropFirst(2))
+        writer = PickleWriter()
+        writer.write(type)
+        let typeBytes = Array(writer.bytes.dropFirst(2))
+        // Both are put into the memo and taken off the stack.
+        opcodes = bytes + [0x71, 0, 0x30] + typeBytes + [0x71, 1, 0x30] + opcodes
+        for _ in 0..<1000 {
+            opcodes += Array("cnumpy.core.multiarray\nscalar\n".utf8) + [0x68, 1, 0x68, 0, 0x86, 0x52]
+        }
+        opcodes += [0x65]
+        let error = #expect(throws: CheckpointError.self) { try opened(.opcodes(opcodes)) }
+        #expect(error?.description.contains("decodes more bytes than it holds") == true)
     }
 
     @Test(

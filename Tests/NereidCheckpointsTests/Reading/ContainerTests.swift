@@ -79,7 +79,7 @@ struct ContainerTests {
                 Array("version https://git-lfs.github.com/spec/v1\noid sha256:0\n".utf8),
                 "a Git LFS pointer, which stands in the place of the weights; run ‘git lfs pull’"
             ),
-            (Array("\n<!DOCTYPE html><html>".utf8), "an HTML page, as a failed download leaves"),
+            (Array("\n<!DOCTYPE html><html>".utf8), "an HTML page (a web page), as a failed download leaves"),
             (Array("<?xml version=\"1.0\"?>".utf8), "an XML file"), (Array("{\"error\": 1}".utf8), "a text file"),
             (littleEndian(UInt64(2)) + Array("{}".utf8), "a safetensors file"),
             ([0x08, 0x08, 0x12, 0x07] + Array("pytorch".utf8), "an ONNX graph; name it .onnx"),

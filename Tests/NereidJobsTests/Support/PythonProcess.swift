@@ -62,3 +62,30 @@ final class PythonProcess: Sendable {
         return process.terminationStatus
     }
 }
+
+extension PythonProcess {
+    /// Whether the system's Python is there, with SQLite.
+    static let hasSQLite = (try? run("import sqlite3")) == 0
+
+    /// How many jobs another program finds in a database.
+    static func countJobs(in database: String) throws -> Int {
+        let code = """
+            import sqlite3, sys
+            database = sqlite3.connect(sys.argv[1])
+            count = database.execute('SELECT COUNT(*) FROM job').fetchone()[0]
+            database.close()
+            sys.exit(count)
+            """
+        return Int(try run(code, database))
+    }
+
+    private static func run(_ code: String, _ arguments: String...) throws -> Int32 {
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        process.arguments = ["python3", "-c", code] + arguments
+        process.standardError = FileHandle.nullDevice
+        try process.runAlone()
+        process.waitUntilExit()
+        return process.terminationStatus
+    }
+}

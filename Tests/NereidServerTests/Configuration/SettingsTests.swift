@@ -57,9 +57,11 @@ struct SettingsTests {
     @Test("are all read, by every name they have", arguments: [0, 1, 2])
     func everySetting(layer: Int) throws {
         let values: [Setting: String] = [
-            .host: "0.0.0.0", .port: "0", .models: "a.onnx, reef=b.onnx", .defaultModel: "reef",
+            .host: "0.0.0.0", .port: "0", .hosts: "Reef.example, *.Lab.example,10.0.0.7",
+            .models: "a.onnx, reef=b.onnx", .defaultModel: "reef",
             .require: "reef, sea floor", .device: "cuda:1",
             .instances: "2", .threads: "3", .onnxRuntime: "/opt/ort", .cache: "/graphs", .decodeThreads: "5",
+            .decodeMemory: "6GiB", .maxMaskPixels: "7000",
             .applyOrientation: "no",
             .maxPictureBytes: "1MiB", .maxPictureSide: "1000", .maxPicturePixels: "2000", .decodeTimeout: "0.5",
             .maxRequestBytes: "2MiB", .maxUploadMemory: "3MiB", .maxConnections: "7",
@@ -101,6 +103,8 @@ struct SettingsTests {
         #expect(server.bulk == BulkLimits(bytes: 5 << 20, life: .seconds(7 * 86_400), diskBytes: 6 << 20))
         #expect(server.webhooks.hosts.map(\.description) == ["hooks.lab", "10.0.0.7", "[::1]"])
         #expect(server.webhooks.secret?.text == "pearls, before: swine")
+        let hosts = ["reef.example", "*.lab.example", "10.0.0.7"].compactMap { HostRules.Pattern($0) }
+        #expect(server.hosts.patterns == hosts)
         #expect((server.requestTimeout, server.idleTimeout) == (.seconds(8), .seconds(9)))
         #expect((server.shutdownDelay, server.shutdownTimeout) == (.zero, .seconds(10)))
         #expect(server.corsOrigin == "https://lab.example.org")
@@ -109,6 +113,7 @@ struct SettingsTests {
         #expect(engine.models == ["a.onnx", "reef=b.onnx"])
         #expect(engine.session == SessionOptions(device: .cuda(1), instances: 2, threads: 3))
         #expect((engine.onnxRuntime, engine.cache, engine.decodeThreads) == ("/opt/ort", "/graphs", 5))
+        #expect((engine.decodeMemory, server.maxMaskPixels) == (6 << 30, 7000))
         #expect(engine.logLevel == .debug)
     }
 
@@ -137,6 +142,9 @@ struct SettingsTests {
     private static let hostWords =
         "hosts without a scheme or a port, separated by commas, such as hooks.lab.example.org, 10.0.0.7"
 
+    private static let servedWords =
+        "hosts without a scheme or a port, separated by commas, such as nereid.example.org, *.lab.example.org"
+
     static let refusals: [(Setting, value: String, expected: String)] = [
         (.port, "65536", "a whole number from 0 to 65535"),
         (.port, "80a", "a whole number from 0 to 65535"),
@@ -152,6 +160,8 @@ struct SettingsTests {
         (.jobLife, "0", "a number of seconds above 0 and up to 31622400"),
         (.webhookHosts, "https://hooks.lab", hostWords), (.webhookHosts, "hooks.lab:80", hostWords),
         (.webhookHosts, "a.lab,10.0.0.0/8", hostWords), (.webhookHosts, "2130706433", hostWords),
+        (.hosts, "http://reef.example", servedWords), (.hosts, "reef.example:80", servedWords),
+        (.hosts, "*.10.0.0.7", servedWords), (.hosts, "a.example,*b", servedWords),
         (.requestTimeout, "nan", "a number of seconds above 0 and up to 86400"),
         (.idleTimeout, "1e9", "a number of seconds above 0 and up to 86400"),
         (.shutdownDelay, "-1", "a number of seconds from 0 to 86400"),
@@ -234,9 +244,18 @@ struct SettingsTests {
         #expect(
             throws: SettingsError.unreadable(
                 path: "/nowhere.yaml",
-                reason: "it is not there, or not UTF-8 text of at most 1 MiB"
+                reason: "it is not there, or not UTF-8 or UTF-16 text of at most 1 MiB"
             )
         ) { try SettingsLayers(file: "/nowhere.yaml") }
+    }
+
+    @Test("in a file may be saved in UTF-8 or UTF-16, with a byte order mark or without")
+    func encodings() throws {
+        let folder = try TemporaryFolder()
+        for bytes in "port: 4711\n".encodings {
+            let path = try folder.write(bytes: bytes, to: "nereid.yaml")
+            #expect(try SettingsLayers(file: path).integer(.port, in: 0...65_535) == 4711)
+        }
     }
 
     @Test("all have a meaning, a flag and a variable", arguments: Setting.allCases)

@@ -2,6 +2,7 @@
 // Nereid: a vision model server.
 
 import NIOCore
+import NIOHPACK
 import NIOHTTP2
 import NereidJobs
 import NereidVision
@@ -212,6 +213,72 @@ struct HTTP2Tests {
                 await client.closed()
             }
             try await server.ended()
+        }
+    }
+
+    @Test("takes a body of another length than said for the client's fault", arguments: [5, 500_000])
+    func wrongLength(said: Int) async throws {
+        try await SecureServer.with { server in
+            try await FrameClient.with(server) { client in
+                try await client.request("POST", Self.path, [("content-length", "\(said)")], on: 1, ends: false)
+                try await client.data(TestPicture.blocks(), on: 1, ends: true)
+                #expect(await client.reset(of: 1) == .protocolError)
+                // Only the stream has ended, and it counts as a bad request.
+                var (stream, metrics): (HTTP2StreamID, String) = (3, "")
+                while !metrics.contains(#"{endpoint="/v1/models/{model}/predict",status="400"}"#) {
+                    try #require(!metrics.contains(#"status="500""#))
+                    try await client.request("GET", "/metrics", on: stream, ends: true)
+                    metrics = String(buffer: try #require(await client.answer(on: stream)).body)
+                    stream = stream.advanced(by: 2)
+                }
+            }
+        }
+    }
+
+    @Test("says at the signal to stop that the connection ends, while new ones are taken")
+    func stopping() async throws {
+        try await SecureServer.with(hosts: ["localhost"]) {
+            $0.shutdownDelay = .seconds(3)
+        } _: { server in
+            try await FrameClient.with(server) { client in
+                try await client.request("GET", "/health/ready", on: 1, ends: true)
+                #expect(await client.answer(on: 1)?.status == "200")
+                await server.stop()
+                let last = await client.next { event -> Int? in
+                    guard case .frame(let frame) = event, case .goAway(let stream, .noError, _) = frame.payload
+                    else { return nil }
+                    return Int(stream)
+                }
+                #expect(last == Int(Int32.max))
+                await client.closed()
+            }
+            try await FrameClient.with(server) { client in
+                try await client.request("GET", "/health/ready", on: 1, ends: true)
+                #expect(await client.answer(on: 1)?.status == "503")
+                await client.closed()
+            }
+        }
+    }
+
+    @Test("refuses a host that is not its own, and one that is named twice in two ways")
+    func hosts() async throws {
+        try await SecureServer.with { server in
+            try await FrameClient.with(server) { client in
+                let fields = [(":method", "GET"), (":path", "/v1/models"), (":scheme", "https")]
+                for (stream, more, status) in [
+                    (1, [(":authority", "evil.example")], "421"), (3, [("host", "evil.example")], "421"),
+                    (5, [("host", "localhost:1")], "200"), (7, [], "400"),
+                    (9, [(":authority", "localhost"), ("host", "evil.example")], "400"),
+                    (11, [(":authority", "localhost"), ("host", "localhost")], "200"),
+                ] as [(Int, [(String, String)], String)] {
+                    let stream = HTTP2StreamID(stream)
+                    try await client.send(
+                        .headers(.init(headers: HPACKHeaders(fields + more), endStream: true)),
+                        on: stream
+                    )
+                    #expect(await client.answer(on: stream)?.status == status, "\(more)")
+                }
+            }
         }
     }
 

@@ -183,10 +183,22 @@ struct ProblemTests {
             words: ["‘reef’", "‘cod’", "urchin"]
         ),
         Sample(
+            error: VisionError.masksTooLarge(model: "reef", objects: 12, pixels: 9, limit: 8),
+            status: 422,
+            code: .masksTooLarge,
+            words: ["‘reef’", "12 objects", "9 pixels", "8", "max_mask_pixels", "max_detections", "confidence"]
+        ),
+        Sample(
             error: VisionError.unexpectedOutput(model: "reef", reason: "rows of 7"),
             status: 500,
             code: .modelFailed,
             words: ["‘reef’", "rows of 7"]
+        ),
+        Sample(
+            error: VisionError.implausibleOutput(model: "reef", head: "yolov5", reason: "a score of 17.2"),
+            status: 500,
+            code: .modelFailed,
+            words: ["‘reef’", "a score of 17.2"]
         ),
         Sample(
             error: InferenceError.runFailed(model: "reef", reason: "out of memory"),
@@ -198,6 +210,33 @@ struct ProblemTests {
 
     private static let pictures = [
         Sample(error: ImagingError.notAPicture, status: 415, code: .notAPicture, words: ["JPEG, PNG"]),
+        Sample(
+            error: ImagingError.foreign(.init(found: "JSON", advice: "Send the picture.")),
+            status: 415,
+            code: .notAPicture,
+            words: ["JSON", "Send the picture.", "JPEG, PNG"]
+        ),
+        Sample(
+            error: ContentCodingError.unsupported("br"),
+            status: 415,
+            code: .unsupportedEncoding,
+            words: ["‘br’", "gzip, deflate"],
+            closes: true
+        ),
+        Sample(
+            error: ContentCodingError.damaged(.gzip, reason: "incorrect header check"),
+            status: 400,
+            code: .malformedUpload,
+            words: ["gzip", "incorrect header check"],
+            closes: true
+        ),
+        Sample(
+            error: ContentCodingError.cutShort(.deflate),
+            status: 400,
+            code: .malformedUpload,
+            words: ["deflate", "cut short"],
+            closes: true
+        ),
         Sample(
             error: ImagingError.unsupportedKind("BMP with 4 bits"),
             status: 415,
@@ -222,6 +261,20 @@ struct ProblemTests {
             code: .pictureTooSlow,
             words: ["decode_timeout"]
         ),
+        Sample(
+            error: ImagingError.tooLarge(.memory, value: 9, limit: 8),
+            status: 413,
+            code: .pictureTooLarge,
+            words: ["9 bytes", "8", "decode_memory"]
+        ),
+        Sample(
+            error: ImagingError.tooLarge(.pixelsAtOnce, value: 9, limit: 8),
+            status: 413,
+            code: .pictureTooLarge,
+            words: ["9 pixels", "8", "max_picture_pixels", "WebP"]
+        ),
+        Sample(error: ImagingError.deadlinePassed, status: 504, code: .deadlinePassed, words: ["deadline"]),
+        Sample(error: ImagingError.cancelled, status: 499, code: .clientGone, words: ["cancelled"]),
         Sample(error: ImagingError.poolIsShutDown, status: 500, code: .internalError, words: ["stopped"]),
     ]
 

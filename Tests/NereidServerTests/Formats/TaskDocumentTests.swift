@@ -2,6 +2,8 @@
 // Nereid: a vision model server.
 
 import Foundation
+import Hummingbird
+import NIOCore
 import NereidImaging
 import NereidVision
 import Testing
@@ -42,7 +44,8 @@ struct TaskDocumentTests {
         #expect(json.task == "segment")
         let item = json.detections[0]
         #expect(item.keys == ["box", "class_id", "label", "mask", "polygons", "score"])
-        #expect(item.mask.size == [4, 6])
+        #expect(item.mask.keys == ["area", "counts", "size"])
+        #expect((item.mask.size, item.mask.area) == ([4, 6], 4))
         let counts = try #require(item.mask.counts.string)
         #expect(Mask(size: PixelSize(width: 6, height: 4), compressedCounts: counts) == detection.mask)
         #expect(item.polygons.elements.count == 1)
@@ -82,11 +85,15 @@ struct TaskDocumentTests {
         #expect(json.classifications.elements.map(\.label) == ["reef", "sand"])
         #expect(json.classifications.elements.map(\.class_id) == [4, 0])
         #expect(json.classifications.elements.map(\.score) == [0.75, 0.25])
-        #expect(
-            CSVFormat.lines(file: "a.png", classifications: classes)
-                == "a.png,reef,4,0.75,,,,\r\na.png,sand,0,0.25,,,,\r\n"
-        )
         #expect(try Self.json(Self.answer(.detect, [Self.plain])).classifications == .null)
+    }
+
+    @Test("gives the time at which the picture was taken, where its file has it")
+    func taken() throws {
+        var answer = Self.answer(.detect)
+        #expect(try Self.json(answer).image.keys == ["height", "width"])
+        answer.taken = CaptureTime("2023-06-01T12:34:56")
+        #expect(try Self.json(answer).image.taken == "2023-06-01T12:34:56")
     }
 
     @Test("tells clients of boxes the best class as a box around the picture")
@@ -99,5 +106,36 @@ struct TaskDocumentTests {
         #expect(Self.answer(.classify, [], classes).boxes == [whole])
         #expect(Self.answer(.classify).boxes.isEmpty)
         #expect(Self.answer(.pose, [Self.plain]).boxes == [Self.plain])
+    }
+}
+
+@Suite("Limits of writing answers")
+struct WritingLimitTests {
+    static func answer(_ count: Int) throws -> JobAnswer {
+        var detection = TaskDocumentTests.plain
+        detection.mask = Mask(size: PixelSize(width: 6, height: 4), counts: [5, 2, 3, 2, 12])
+        return TaskDocumentTests.answer(.segment, [Detection](repeating: detection, count: count))
+    }
+
+    @Test("are looked at for every object and its polygons, and give the same answer where time is left")
+    func documents() throws {
+        let answer = try Self.answer(10)
+        for checks in 0..<20 {
+            #expect(throws: ImagingError.deadlinePassed) {
+                try PredictionDocument(id: "1", model: "reef", answer: answer, limit: .ending(after: checks))
+            }
+        }
+        let document = try PredictionDocument(id: "1", model: "reef", answer: answer, limit: .unlimited)
+        let usual = PredictionDocument(id: "1", model: "reef", answer: answer)
+        #expect(ByteBuffer(json: document) == ByteBuffer(json: usual))
+    }
+
+    @Test("are looked at while JSON is written")
+    func json() throws {
+        let document = PredictionDocument(id: "1", model: "reef", answer: try Self.answer(10))
+        for checks in 0..<10 {
+            #expect(throws: ImagingError.deadlinePassed) { try Response(json: document, limit: .ending(after: checks)) }
+        }
+        #expect(throws: Never.self) { try Response(json: document, limit: .ending(after: 10)) }
     }
 }

@@ -3,6 +3,7 @@
 
 import CoreMetrics
 import HTTPTypes
+import NereidImaging
 import Testing
 
 @testable import NereidModels
@@ -86,12 +87,23 @@ struct PrometheusTests {
         let uploads = UploadMemory(limit: 10)
         let share = uploads.share()
         try share.grow(by: 7)
-        let read = try PrometheusText(metrics.text(models: [], load: queue.load, uploads: uploads))
+        let read = try PrometheusText(
+            metrics.text(
+                models: [],
+                load: queue.load,
+                uploads: uploads,
+                imaging: ImagingLoad(running: 1, waiting: 2, bytes: 3, mostBytes: 4)
+            )
+        )
         #expect(read.value("nereid_requests_total", ["endpoint": "/health/live", "status": "200"]) == 1)
         #expect(read.value("nereid_requests_total", ["endpoint": "other", "status": "503"]) == 1)
         #expect(read.value("nereid_refusals_total", ["reason": "queue_full"]) == 1)
         #expect(read.value("nereid_predictions_total", ["model": "reef", "outcome": "queue_full"]) == 1)
         #expect(read.value("nereid_upload_bytes") == 7)
+        #expect(read.value("nereid_decode_running") == 1)
+        #expect(read.value("nereid_decode_waiting") == 2)
+        #expect(read.value("nereid_decode_bytes") == 3)
+        #expect(read.value("nereid_decode_bytes_limit") == 4)
         #expect(read.kinds.keys.allSatisfy { read.help[$0] != nil }, "every metric says what it is")
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Nereid: a vision model server.
 
+import Foundation
 import NereidModels
 import NereidVision
 import Testing
@@ -97,6 +98,18 @@ struct ModelDirectoryTests {
         #expect((document.defaults?.confidence, document.defaults?.topK) == (0.25, 5))
         #expect(document.workers?.map(\.file) == ["deep-0.onnx", "deep-1.onnx", "deep-2.onnx"])
         #expect(document.workers?.map(\.software) == ["nereid 1.0", "nereid 1.1", "nereid 1.2"])
+    }
+
+    @Test("show what could not be read of a model's file, and nothing where all could")
+    func warnings() throws {
+        var model = Self.model("deep", devices: "cpu")
+        func document() -> ModelDocument {
+            ModelDocument(.remote(model), load: .init(waiting: 0, waitingBytes: 0, running: 0), limits: .init())
+        }
+        #expect(document().warnings == nil)
+        model.warnings = ["the metadata's ‘names’ can't be read"]
+        #expect(document().warnings == ["the metadata's ‘names’ can't be read"])
+        #expect(try String(decoding: JSONEncoder().encode(document()), as: UTF8.self).contains("\"warnings\":[\"the"))
     }
 
     @Test("of workers are counted in the metrics")

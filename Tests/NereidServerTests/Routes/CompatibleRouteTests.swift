@@ -39,6 +39,14 @@ struct CompatibleRouteTests {
                 (Form().field("model_type", "cod").file("a.png", picture), .notFound, "‘cod’ not found"),
                 (Form().field("model_type", "blocks"), .badRequest, "‘file’"),
                 (
+                    Form().field("model_type", "blocks").field("model_type", "b").file("a.png", picture), .badRequest,
+                    "‘model_type’ is given 2 times"
+                ),
+                (
+                    Form().field("model_type", "blocks").file("a.png", ByteBuffer()), .unsupportedMediaType,
+                    "the file is empty"
+                ),
+                (
                     Form().field("model_type", "blocks").file("a.txt", ByteBuffer(string: "x")), .unsupportedMediaType,
                     "not a picture"
                 ),

@@ -84,6 +84,31 @@ struct JobRouteTests {
         }
     }
 
+    @Test("count files that are empty, in a form and in a zip")
+    func emptyFiles() async throws {
+        let store = StubJobStore()
+        try await Self.server(store).test { client in
+            let picture = try TestPicture.blocks()
+            let zip = try Zip().file("d.png", "").file("notes.txt", "").file("e.png", picture).bytes
+            let form = Form().file("a.png", picture).file("b.png", ByteBuffer()).file("", ByteBuffer()).file(
+                "c.zip",
+                zip
+            )
+            try await client.execute(uri: Self.path, method: .post, headers: Form.headers, body: form.body) {
+                #expect($0.status == .accepted)
+                #expect($0.json.pictures.total == 4)
+                #expect($0.json.skipped == 1)
+            }
+            let single = Form().file("b.png", ByteBuffer())
+            try await client.execute(uri: Self.path, method: .post, headers: Form.headers, body: single.body) {
+                #expect($0.json.pictures.total == 1)
+            }
+            let pictures = await store.orders.map(\.pictures)
+            #expect(pictures[0].map(\.name) == ["a.png", "b.png", "d.png", "e.png"])
+            #expect(pictures[0].map { $0.bytes.readableBytes > 0 } == [true, false, false, true])
+        }
+    }
+
     @Test("may be larger than a picture when they are a zip")
     func largeZip() async throws {
         let store = StubJobStore()
@@ -121,10 +146,10 @@ struct JobRouteTests {
         let store = StubJobStore()
         try await Self.server(store).test { client in
             let picture = try TestPicture.blocks()
-            let form = Form().field("iou", "0.3").field("confidence", "0.1").field("top_k", "2")
+            let form = Form().field("iou", "0.3").field("top_k", "2").field("classes", "0")
                 .field("webhook", "https://hooks.example.org:443/a").file("a.png", picture)
             try await client.execute(
-                uri: Self.path + "?confidence=0.5&classes=green,0&max_detections=7&class_agnostic=true",
+                uri: Self.path + "?confidence=0.5&classes=green&max_detections=7&class_agnostic=true",
                 method: .post,
                 headers: Form.headers,
                 body: form.body
@@ -449,11 +474,15 @@ extension JobRouteTests {
         parameter("?annotate=png", "‘annotate’ is not for jobs"),
         parameter("?confidense=1", "‘confidense’", "confidence, iou", "webhook"),
         parameter("?iou=2", "‘iou’ is ‘2’"),
+        parameter("?iou=0.2&iou=0.2", "‘iou’ is given 2 times"),
+        parameter("?webhook=https://a.example/&webhook=https://b.example/", "‘webhook’ is given 2 times"),
         parameter("?classes=cod", "‘cod’", "red, green, blue"),
         parameter("?webhook=http://hooks.example.org/", "‘hooks.example.org’", "https://", "webhook_hosts"),
         parameter("?webhook=https://10.0.0.1/", "‘10.0.0.1’", "private", "webhook_hosts"),
         parameter("?webhook=hooks.example.org", "must begin with https://"),
         query("/v1/jobs?limit=0", "‘limit’ is ‘0’", "from 1 to 1000"),
+        query("/v1/jobs?limit=1&limit=2", "‘limit’ is given 2 times"),
+        query("/v1/jobs/job-1?after=1&after=1", "‘after’ is given 2 times"),
         query("/v1/jobs?limit=1001", "from 1 to 1000"),
         query("/v1/jobs?page=2", "‘page’ is not a parameter. Parameters: limit, before"),
         query("/v1/jobs/job-1?limit=10001", "‘limit’ is ‘10001’", "from 0 to 10000"),

@@ -75,7 +75,10 @@ struct PredictRouteTests {
             #expect(try await labels("?classes=green", Form()) == ["green"])
             #expect(try await labels("?classes=0,%20green&max_detections=1", Form()) == ["red"])
             #expect(try await labels("", Form().field("classes", "1")) == ["green"])
-            #expect(try await labels("?classes=red", Form().field("classes", "1")) == ["red"])
+            #expect(try await labels("?classes=red", Form().field("classes", "1")) == ["red", "green"])
+            #expect(try await labels("?classes=red&classes=green", Form()) == ["red", "green"])
+            #expect(try await labels("", Form().field("classes", "blue").field("classes", "green")) == ["green"])
+            #expect(try await labels("?classes=blue&classes=blue", Form()) == [])
             #expect(try await labels("?confidence=1", Form()) == [])
         }
     }
@@ -123,14 +126,76 @@ struct PredictRouteTests {
             try await client.execute(uri: path, method: .post, headers: Form.headers, body: one.body) {
                 #expect($0.headers[.contentType] == "text/csv; charset=utf-8")
                 #expect(
-                    $0.text == "file,label,class_id,score,x1,y1,x2,y2\r\n"
-                        + "\"a,b.png\",red,0,1.0,16.0,32.0,32.0,48.0\r\n\"a,b.png\",green,1,1.0,80.0,48.0,96.0,64.0\r\n"
+                    $0.text == CSVFormatTests.headings
+                        + "\"a,b.png\",red,0,1,16,32,32,48,,160,160,,blocks,\r\n"
+                        + "\"a,b.png\",green,1,1,80,48,96,64,,160,160,,blocks,\r\n"
                 )
             }
             let two = one.file("c.png", try TestPicture.blocks()).file("bad.png", ByteBuffer(string: "x"))
             try await client.execute(uri: path, method: .post, headers: Form.headers, body: two.body) {
-                let starts = $0.text.split(separator: "\r\n").dropFirst().map { $0.prefix(7) }
-                #expect(starts == ["\"a,b.pn", "\"a,b.pn", "c.png,r", "c.png,g"])
+                let lines = $0.text.split(separator: "\r\n").dropFirst()
+                #expect(lines.map { $0.prefix(7) } == ["\"a,b.pn", "\"a,b.pn", "c.png,r", "c.png,g", "bad.png"])
+                #expect(lines.last == "bad.png,,,,,,,,,,,,blocks,not_a_picture")
+            }
+            let empty = path + "&confidence=1"
+            try await client.execute(uri: empty, method: .post, headers: Form.headers, body: one.body) {
+                #expect($0.text == CSVFormatTests.headings + "\"a,b.png\",,,,,,,,,160,160,,blocks,\r\n")
+            }
+        }
+    }
+
+    @Test("answers an empty file in its place, with an error")
+    func emptyFiles() async throws {
+        try await TestServer().test { client in
+            let picture = try TestPicture.blocks()
+            func send(_ form: Form, _ check: @escaping @Sendable (TestResponse) throws -> Void) async throws {
+                try await client.execute(
+                    uri: Self.path,
+                    method: .post,
+                    headers: Form.headers,
+                    body: form.body
+                ) { try check($0) }
+            }
+            try await send(Form().file("a.png", picture).file("b.png", ByteBuffer()).file("c.png", picture)) {
+                let results = $0.json.results
+                #expect(results.elements.map(\.file) == ["a.png", "b.png", "c.png"])
+                #expect(results.elements.map(\.error.code) == [.null, "not_a_picture", .null])
+                #expect(results[1].error.detail.string?.contains("the file is empty") == true)
+            }
+            try await send(Form().file("a.png", picture).file("b.png", ByteBuffer())) {
+                #expect($0.json.results.elements.map(\.file) == ["a.png", "b.png"])
+            }
+            let single = [Form().file("b.png", ByteBuffer()), Form().field("file", "")]
+            for form in single {
+                try await send(form) {
+                    #expect($0.status == .unsupportedMediaType)
+                    #expect($0.json.code == "not_a_picture")
+                    #expect($0.json.detail.string?.contains("the file is empty") == true)
+                }
+            }
+            // A browser's field that nothing was chosen for is no file.
+            try await send(Form().file("", ByteBuffer()).file("a.png", picture).file("", ByteBuffer())) {
+                #expect($0.json.keys == ["detections", "id", "image", "model", "task", "timing"])
+            }
+        }
+    }
+
+    @Test("names files as the form does, in whatever way it writes them")
+    func fileNames() async throws {
+        try await TestServer().test { client in
+            let bytes = Array(try TestPicture.blocks().readableBytesView)
+            func part(_ names: String) -> String { "Content-Disposition: form-data; name=\"files\"; \(names)" }
+            let form = Form().part(part("filename*=UTF-8''Tauchg%C3%A4nge.png"), bytes)
+                .part(part("filename=\"ascii.png\"; filename*=utf-8''%E6%B5%B7%E9%BC%A0.png"), bytes)
+                .part(part("filename*=UTF-8''%FF; filename=\"ascii.png\""), [])
+            try await client.execute(uri: Self.path, method: .post, headers: Form.headers, body: form.body) {
+                #expect($0.json.results.elements.map(\.file) == ["Tauchgänge.png", "海鼠.png", "ascii.png"])
+            }
+            let unreadable = Form().part(part("filename*=UTF-8''%FF"), bytes)
+            try await client.execute(uri: Self.path, method: .post, headers: Form.headers, body: unreadable.body) {
+                #expect($0.status == .badRequest)
+                #expect($0.json.code == "malformed_upload")
+                #expect($0.json.detail.string?.contains("‘filename*’ can't be read") == true)
             }
         }
     }

@@ -7,7 +7,7 @@ import Testing
 
 @Suite("Parameters of a prediction")
 struct PredictionParametersTests {
-    static func parameters(_ query: KeyValuePairs<String, String>, fields: [String: String] = [:]) throws
+    static func parameters(_ query: KeyValuePairs<String, String>, fields: ParameterValues = [:]) throws
         -> PredictionParameters
     {
         try PredictionParameters(query: query.map { ($0.key, $0.value) }, fields: fields)
@@ -23,7 +23,7 @@ struct PredictionParametersTests {
         #expect((parameters.confidence, parameters.iou, parameters.maxDetections) == (0.5, 1, 10))
         #expect(parameters.classAgnostic == true)
         #expect(parameters.topClasses == 3)
-        #expect(parameters.classes == ["urchin", "3", "sea star"])
+        #expect(parameters.classes == ["urchin, 3,sea star"])
         #expect((parameters.format, parameters.annotate) == (.csv, .jpeg))
     }
 
@@ -34,11 +34,40 @@ struct PredictionParametersTests {
         #expect((parameters.confidence, parameters.classes == nil) == (nil, true))
     }
 
-    @Test("come from the query before the form")
-    func precedence() throws {
-        let parameters = try Self.parameters(["iou": "0.1"], fields: ["iou": "0.9", "confidence": "0.2"])
+    @Test("come from the query and from the form")
+    func places() throws {
+        let parameters = try Self.parameters(["iou": "0.1"], fields: ["confidence": "0.2"])
         #expect((parameters.iou, parameters.confidence) == (0.1, 0.2))
         #expect(try Self.parameters(["annotate": "true"]).annotate == .png)
+    }
+
+    @Test("that are lists are all of their values together, from the query, the form or both")
+    func lists() throws {
+        let classes = ["sea star, red", "urchin"]
+        #expect(try Self.parameters(["classes": classes[0], "classes": classes[1]]).classes == classes)
+        #expect(
+            try Self.parameters([:], fields: ["classes": classes[1], "classes": classes[0]]).classes
+                == classes.reversed()
+        )
+        let both = try Self.parameters(["classes": classes[0]], fields: ["classes": classes[1]])
+        #expect(Set(both.classes ?? []) == Set(classes))
+        #expect(try Self.parameters(["classes": "", "classes": "urchin", "classes": " , "]).classes == ["urchin"])
+    }
+
+    @Test(
+        "that take one value are refused with more",
+        arguments: ["confidence", "iou", "max_detections", "top_k", "format"]
+    )
+    func repeated(name: String) throws {
+        let value = name == "format" ? "csv" : "1"
+        let requests: [(query: [(name: String, value: String)], fields: ParameterValues)] = [
+            ([(name, value), (name, value)], [:]), ([], [name: value, name: value]), ([(name, value)], [name: value]),
+        ]
+        for (query, fields) in requests {
+            let problem = #expect(throws: Problem.self) { try PredictionParameters(query: query, fields: fields) }
+            #expect(problem?.code == .badParameter)
+            #expect(problem?.detail.hasPrefix("‘\(name)’ is given 2 times, but takes one value") == true)
+        }
     }
 
     static let refusals: [(name: String, value: String, text: String)] = [

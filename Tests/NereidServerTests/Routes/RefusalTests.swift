@@ -185,6 +185,22 @@ struct RefusalTests {
         }
     }
 
+    @Test("say when there will be room, in every format", arguments: [(4.2, "5"), (0.001, "1"), (900, "60")])
+    func timeUntilRoom(seconds: Double, header: String) async throws {
+        let full = StubQueue(timeUntilRoom: .seconds(seconds)) { job in
+            throw JobError.queueFull(model: job.model.name, limit: "at most 1 may wait", setting: "queue_jobs")
+        }
+        try await TestServer(queue: full).test { client in
+            let form = Form().field("model_type", "blocks").file("a.png", try TestPicture.blocks())
+            try await client.execute(uri: PredictRouteTests.path, method: .post, body: TestPicture.blocks()) {
+                #expect($0.headers[.retryAfter] == header)
+            }
+            try await client.execute(uri: "/predictor/", method: .post, headers: Form.headers, body: form.body) {
+                #expect($0.headers[.retryAfter] == header)
+            }
+        }
+    }
+
     @Test("tell of a deadline that has passed, and pass the request's own on to the queue")
     func deadline() async throws {
         let queue = StubQueue { job in

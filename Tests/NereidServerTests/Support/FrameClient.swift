@@ -62,7 +62,14 @@ final class FrameClient {
                     }
                     try pipeline.addHandler(NIOSSLClientHandler(context: context, serverHostname: host))
                     if case .frames(let settings) = language {
-                        try pipeline.addHandler(NIOHTTP2Handler(mode: .client, initialSettings: settings))
+                        // Wrong lengths are for the server to notice.
+                        try pipeline.addHandler(
+                            NIOHTTP2Handler(
+                                mode: .client,
+                                initialSettings: settings,
+                                contentLengthValidation: .disabled
+                            )
+                        )
                         try pipeline.addHandler(FrameListener(events: events))
                     } else {
                         try pipeline.addHandler(ByteListener(events: events))

@@ -52,6 +52,16 @@ struct CertificateFolderTests {
         #expect(entries.unheeded.isEmpty)
     }
 
+    @Test("may be saved in UTF-8 or UTF-16, with a byte order mark or without")
+    func encodings() throws {
+        for bytes in "[[tls.certificates]]\ncertFile = 'é.pem'\nkeyFile = 'é.key'\n".encodings {
+            try place.write(bytes: bytes, to: "certificates.toml")
+            #expect(try folder.entries().files == [CertificateFiles(certificate: "é.pem", privateKey: "é.key")])
+        }
+        try place.write(bytes: [0xE9, 0x0A], to: "certificates.toml")
+        #expect(throws: TLSError.self) { try folder.entries() }
+    }
+
     @Test("may have a default alone, and options that are not heeded")
     func defaultAlone() throws {
         let entries = try entries(

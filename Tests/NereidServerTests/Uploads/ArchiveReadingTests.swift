@@ -57,11 +57,13 @@ struct ArchiveReadingTests {
         let bytes = try Zip()
             .file("dive/", "").file("dive/b.png", picture, isCompressed: false).file("dive/a.jpg.png", picture)
             .file("notes.txt", "no picture").file("__MACOSX/dive/._b.png", picture).file(".hidden.png", picture)
-            .file("Thumbs.db", picture).file("empty.png", "").file("../../Tauchgänge/c", picture)
+            .file("Thumbs.db", picture).file("empty.png", "").file("empty", "").file("../../Tauchgänge/c", picture)
             .file("nested.zip", Zip().file("d.png", picture).bytes).bytes
         let taken = try Self.take(bytes)
-        #expect(taken.files.map(\.name) == ["dive/b.png", "dive/a.jpg.png", "Tauchgänge/c"])
-        #expect(taken.files.allSatisfy { Array($0.bytes.readableBytesView) == picture })
+        #expect(taken.files.map(\.name) == ["dive/b.png", "dive/a.jpg.png", "empty.png", "Tauchgänge/c"])
+        // What is empty is a picture by its name only, to be answered with an error.
+        let contents = taken.files.map { Array($0.bytes.readableBytesView) }
+        #expect(contents == [picture, picture, [], picture])
         // All but the folder.
         #expect(taken.skipped == 6)
         #expect(taken.heldBytes == 3 * picture.count)
@@ -176,6 +178,102 @@ struct ArchiveReadingTests {
                 try ArchiveOutline.check(wide(files: 1, directory: 1, offset: offset), limits)
             }
             #expect(throws: ArchiveError.self) { try Self.take(wide(files: 1, directory: 1, offset: offset)) }
+        }
+    }
+
+    /// A zip put together by hand: files of stored bytes, and for each name in the table of contents which of them it is.
+    static func overlapping(_ entries: [(name: String, file: Int)], files: [[UInt8]], shift: Int = 0) -> ByteBuffer {
+        var zip = ByteBuffer()
+        var offsets: [Int] = []
+        for file in files {
+            offsets.append(zip.writerIndex)
+            zip.writeMultipleIntegers(ByteBuffer.fileRecord, UInt16(20), UInt16(0), UInt16(0), endianness: .little)
+            zip.writeInteger(UInt32(0), endianness: .little)
+            zip.writeMultipleIntegers(checksum(file), UInt32(file.count), UInt32(file.count), endianness: .little)
+            zip.writeMultipleIntegers(UInt16(1), UInt16(0), endianness: .little)
+            zip.writeString("x")
+            zip.writeBytes(file)
+        }
+        let directory = zip.writerIndex
+        for (name, index) in entries {
+            let size = UInt32(files[index].count)
+            zip.writeMultipleIntegers(ByteBuffer.directoryRecord, UInt16(20), UInt16(20), endianness: .little)
+            zip.writeInteger(UInt16(0), endianness: .little)
+            zip.writeMultipleIntegers(UInt16(0), UInt32(0), checksum(files[index]), size, size, endianness: .little)
+            zip.writeMultipleIntegers(UInt16(name.utf8.count), UInt16(0), UInt16(0), UInt16(0), endianness: .little)
+            zip.writeMultipleIntegers(UInt16(0), UInt32(0), UInt32(offsets[index] + shift), endianness: .little)
+            zip.writeString(name)
+        }
+        let (length, count) = (zip.writerIndex - directory, UInt16(entries.count))
+        zip.writeMultipleIntegers(ByteBuffer.endRecord, UInt16(0), UInt16(0), count, count, endianness: .little)
+        zip.writeMultipleIntegers(UInt32(length), UInt32(directory), UInt16(0), endianness: .little)
+        return zip
+    }
+
+    /// CRC-32 (ISO 3309), bit by bit.
+    private static func checksum(_ bytes: [UInt8]) -> UInt32 {
+        ~bytes.reduce(UInt32.max) { sum, byte in
+            (0..<8).reduce(sum ^ UInt32(byte)) { sum, _ in sum >> 1 ^ (sum & 1 == 1 ? 0xEDB8_8320 : 0) }
+        }
+    }
+
+    @Test("whose files share bytes are refused before anything is unpacked")
+    func overlaps() throws {
+        let (one, other) = (Self.picture(3000), Self.picture(2000))
+        // Without sharing, such a zip is one like others.
+        let sound = Self.overlapping([("b.bmp", 1), ("a.bmp", 0)], files: [one, other])
+        #expect(try Self.take(sound).files.map(\.bytes.readableBytes) == [2000, 3000])
+        // Many names for one file.
+        let many = Self.overlapping((0..<800).map { ("\($0).bmp", 0) }, files: [one])
+        let memory = UploadMemory(limit: 1)
+        #expect(throws: ArchiveError.overlapping(file: "1.bmp")) { try Self.take(many, memory: memory) }
+        // One file within another's data.
+        let inner = Self.overlapping([("x.bmp", 0)], files: [other])
+        let nested = Array("BM".utf8) + Array(inner.readableBytesView.prefix(2031))
+        var quoted = Self.overlapping([("a.bmp", 0), ("b.bmp", 1)], files: [nested, other])
+        #expect(try Self.take(quoted).files.count == 2)
+        let place = try #require(quoted.readableBytesView.lastIndex(of: UInt8(ascii: "b")).map { $0 - 4 })
+        quoted.setInteger(UInt32(33), at: place, endianness: .little)
+        #expect(throws: ArchiveError.overlapping(file: "b.bmp")) { try Self.take(quoted) }
+        // A file that reaches into the table of contents.
+        let long = sound.patched(UInt32(2001), at: 20, fromLast: ByteBuffer.directoryRecord)
+        #expect(throws: ArchiveError.self) { try Self.take(long) }
+        let reaching = Self.overlapping([("a.bmp", 0)], files: [one])
+            .patched(UInt32(3001), at: 20, fromLast: ByteBuffer.directoryRecord)
+        #expect(throws: ArchiveError.overlapping(file: "a.bmp")) { try Self.take(reaching) }
+        #expect(ArchiveError.overlapping(file: "a.bmp").description.contains("‘a.bmp’ in the zip shares its bytes"))
+    }
+
+    @Test("with many tables of contents are refused: each one would have to be looked at")
+    func manyDirectories() throws {
+        var bytes = try Zip().file("a.bmp", Self.picture(100)).bytes
+        for number in UInt32(0)..<20 {
+            bytes.writeMultipleIntegers(ByteBuffer.endRecord, UInt16(0), UInt16(0), UInt16(1), endianness: .little)
+            bytes.writeMultipleIntegers(UInt16(1), UInt32(46), number, UInt16(0), endianness: .little)
+        }
+        let error = #expect(throws: ArchiveError.self) { try Self.take(bytes) }
+        #expect(error?.description.contains("tables of contents") == true)
+    }
+
+    @Test("are unpacked no further once their time is over")
+    func limit() throws {
+        let bytes = try (0..<4).reduce(Zip()) { $0.file("\($1).bmp", Self.picture(1000)) }.bytes
+        let limits = ArchiveLimits(pictureBytes: 1 << 20, unpackedBytes: 10 << 20)
+        func start() throws -> ArchiveReading {
+            try ArchiveReading(
+                bytes,
+                limits: limits,
+                pictures: 10,
+                unpackedBytes: limits.unpackedBytes,
+                deadline: .now + .seconds(3600),
+                timeout: .seconds(3600)
+            )
+        }
+        for checks in 0..<8 {
+            var reading = try start()
+            #expect(throws: ImagingError.deadlinePassed) {
+                try reading.takeSome(memory: UploadMemory(limit: 1 << 20).share(), limit: .ending(after: checks))
+            }
         }
     }
 

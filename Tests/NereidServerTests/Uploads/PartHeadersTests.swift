@@ -43,6 +43,31 @@ struct PartHeadersTests {
         #expect(file == PartHeaders(name: "file", filename: "", contentType: "image/png"))
     }
 
+    static let names: [(parameters: String, filename: String?)] = [
+        ("filename*=UTF-8''%E6%B5%B7.png", "海.png"),
+        ("filename=\"a.png\"; filename*=UTF-8''%E6%B5%B7.png", "海.png"),
+        ("FileName*=utf-8''b.png; filename=a.png", "b.png"),
+        ("filename*=\"UTF-8''b%20c.png\"", "b c.png"),
+        ("filename*=UTF-8''%FF; filename=a.png", "a.png"),
+        ("filename*=klingon''b.png; filename=a.png", "a.png"),
+        ("filename*=UTF-8''; filename=a.png", "a.png"),
+        ("filename*=UTF-8''", ""),
+        ("filename=\"\"; filename*=UTF-8''", ""),
+    ]
+
+    @Test("take the name with its character set before the plain one, if it can be read", arguments: names)
+    func extendedName(parameters: String, filename: String?) throws {
+        #expect(try PartHeaders("Content-Disposition: form-data; name=f; \(parameters)").filename == filename)
+    }
+
+    @Test("with a name that can't be read, and no other, are refused")
+    func unreadableName() {
+        let error = #expect(throws: MultipartError.self) {
+            try PartHeaders("Content-Disposition: form-data; name=f; filename*=UTF-8''a%0Ab")
+        }
+        #expect(error?.description.contains("‘filename*’ can't be read") == true)
+    }
+
     @Test(
         "must say so",
         arguments: [

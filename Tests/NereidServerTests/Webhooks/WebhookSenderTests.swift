@@ -161,7 +161,7 @@ struct WebhookSenderTests {
         // Nobody listens at a port that was let go.
         let port = try await WebhookReceiver.with(answer: { _ in Response(status: .ok) }) { $0.port }
         let gone = await Self.delivery().send(notice("http://127.0.0.1:\(port)/"))
-        #expect(gone == .failed(reason: "it can't be reached"))
+        #expect(gone == .failed(reason: "the connection was refused"))
     }
 
     @Test("are asked at the address that was looked at, the next one if it can't be reached")

@@ -107,28 +107,28 @@ struct RegionTests {
     }
 
     @Test("paste a mask where its box is, and only within the picture")
-    func pasting() {
+    func pasting() throws {
         let picture = PixelSize(width: 20, height: 10)
         let paster = MaskPaster(picture: picture)
         let full = [Float](repeating: 1, count: 16)
-        let whole = paster.mask(full, side: 4, box: Box(x1: 4, y1: 2, x2: 12, y2: 8))
+        let whole = try paster.mask(full, side: 4, box: Box(x1: 4, y1: 2, x2: 12, y2: 8))
         // Half a pixel beyond the box the mask fades to one half and less.
         #expect(whole.area == 8 * 6)
         #expect(whole.contains(x: 4, y: 2) && whole.contains(x: 11, y: 7))
         #expect(!whole.contains(x: 3, y: 2) && !whole.contains(x: 12, y: 7))
         var left = [Float](repeating: 0, count: 16)
         for row in 0..<4 { (left[row * 4], left[row * 4 + 1]) = (1, 1) }
-        let half = paster.mask(left, side: 4, box: Box(x1: 4, y1: 2, x2: 12, y2: 8))
+        let half = try paster.mask(left, side: 4, box: Box(x1: 4, y1: 2, x2: 12, y2: 8))
         #expect(half.area == 4 * 6)
         #expect(half.contains(x: 7, y: 5) && !half.contains(x: 8, y: 5))
-        let outside = paster.mask(full, side: 4, box: Box(x1: -8, y1: -8, x2: 4, y2: 4))
+        let outside = try paster.mask(full, side: 4, box: Box(x1: -8, y1: -8, x2: 4, y2: 4))
         // Towards a corner it fades in both directions.
         #expect(outside.area == 15)
         #expect(!outside.contains(x: 3, y: 3))
         for box in [
             Box(x1: 4, y1: 4, x2: 4, y2: 9), Box(x1: .nan, y1: 0, x2: 1, y2: 1), Box(x1: 30, y1: 0, x2: 40, y2: 5),
         ] {
-            #expect(paster.mask(full, side: 4, box: box).isEmpty)
+            #expect(try paster.mask(full, side: 4, box: box).isEmpty)
         }
     }
 }

@@ -17,7 +17,7 @@ struct RawObject {
 
 /// The layouts that hold scores as they are, able to write the outputs of a framework for an input of 32 × 32 pixels.
 enum HeadLayout: CaseIterable {
-    case yolov5, yolov8, endToEnd, yolox, ssd
+    case yolov5, yolov8, endToEnd, yolox, ssd, yoloxDecoded, yolov8Rows, deepStream, rtdetr, rtdetrRows, yolov7
 
     static let input = PixelSize(width: 32, height: 32)
     /// The cells of strides 8, 16 and 32, as many rows as YOLOX has for this input.
@@ -31,20 +31,28 @@ enum HeadLayout: CaseIterable {
         case .endToEnd: .endToEnd
         case .yolox: .yolox
         case .ssd: .ssd
+        case .yoloxDecoded: .yoloxDecoded
+        case .yolov8Rows: .yolov8Rows
+        case .deepStream: .deepStream
+        case .rtdetr, .rtdetrRows: .rtdetr
+        case .yolov7: .yolov7EndToEnd
         }
     }
 
-    /// The head for outputs like these.
+    /// The head for outputs like these, as settings that name it would have it.
     func head() throws -> any Head {
         let outputs = try outputs([[]], as: .float32)
-        return try kind.head.init(
-            fitting: HeadEvidence(
-                outputs: outputs.enumerated().map { .init(name: "output\($0)", shape: $1.shape) },
-                input: Self.input,
-                labelCount: Self.classes
-            )
+        var evidence = HeadEvidence(
+            outputs: outputs.enumerated().map { .init(name: "output\($0)", shape: $1.shape) },
+            input: Self.input,
+            labelCount: Self.classes
         )
+        evidence.isAsked = true
+        evidence.runs = self == .rtdetr || self == .rtdetrRows ? [try self.outputs([[Self.sample]], as: .float32)] : []
+        return try kind.head.init(fitting: evidence)
     }
+
+    private static let sample = RawObject(box: Box(x1: 4, y1: 8, x2: 12, y2: 24), scores: [0.75, 0.125, 0])
 
     /// The outputs of a batch in which picture `n` shows the objects `pictures[n]`, the first of each in row 0.
     func outputs(_ pictures: [[RawObject]], as element: ElementType) throws -> [Tensor] {
@@ -57,7 +65,7 @@ enum HeadLayout: CaseIterable {
             return try .numbers(values, shape: [count, Self.rows, columns], as: element)
         }
         switch self {
-        case .yolov5:
+        case .yolov5, .yoloxDecoded:
             return [try tensor(5 + Self.classes) { Self.centred($1.box) + [1] + $1.scores }]
         case .yolov8:
             let planes = padded.flatMap { objects in
@@ -66,14 +74,26 @@ enum HeadLayout: CaseIterable {
                 }
             }
             return [try .numbers(planes, shape: [count, 4 + Self.classes, Self.rows], as: element)]
-        case .endToEnd:
+        case .yolov8Rows:
+            return [try tensor(4 + Self.classes) { Self.centred($1.box) + $1.scores }]
+        case .rtdetr:
+            return [try tensor(4 + Self.classes) { Self.centred($1.box).map { $0 / 32 } + $1.scores }]
+        case .rtdetrRows:
+            return [try tensor(6) { Self.centred($1.box).map { $0 / 32 } + Self.best($1) }]
+        case .endToEnd, .deepStream:
             return [
                 try tensor(6) { _, object in
-                    let best = object.scores.max() ?? 0
-                    let classID = Float(object.scores.firstIndex(of: best) ?? 0)
-                    return [object.box.x1, object.box.y1, object.box.x2, object.box.y2, best, classID]
+                    [object.box.x1, object.box.y1, object.box.x2, object.box.y2] + Self.best(object)
                 }
             ]
+        case .yolov7:
+            let rows = pictures.enumerated().flatMap { picture, objects in
+                objects.map { object in
+                    [Float(picture), object.box.x1, object.box.y1, object.box.x2, object.box.y2]
+                        + Self.best(object).reversed()
+                }
+            }
+            return [try .numbers(rows.flatMap(\.self), shape: [rows.count, 7], as: element)]
         case .yolox:
             return [try tensor(5 + Self.classes) { Self.offsets(of: $1.box, row: $0) + [1] + $1.scores }]
         case .ssd:
@@ -102,6 +122,13 @@ enum HeadLayout: CaseIterable {
         box: Box(x1: 0, y1: 0, x2: 1, y2: 1),
         scores: .init(repeating: 0, count: classes)
     )
+
+    /// The best score and its class.
+    private static func best(_ object: RawObject) -> [Float] {
+        let place = object.scores.indices.max { object.scores[$0] < object.scores[$1] } ?? 0
+        let first = object.scores.firstIndex(of: object.scores[place]) ?? place
+        return [object.scores[place], Float(first)]
+    }
 
     private static func centred(_ box: Box) -> [Float] {
         [(box.x1 + box.x2) / 2, (box.y1 + box.y2) / 2, box.width, box.height]

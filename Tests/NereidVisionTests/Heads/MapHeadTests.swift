@@ -48,6 +48,22 @@ struct MapHeadTests {
         #expect(found[0].classID == 1)
     }
 
+    @Test("give a box without a width for an anchor without one, as YOLOv5 does")
+    func yolov5AnchorOfNoWidth() throws {
+        var sample = MapSample.yolov5
+        sample.metadata["nereid.anchors"] = "[[[10, 12.5], [16, 30]], [[33, 23], [0.0, 45]]]"
+        sample.write("map1", channel: 7, cell: 6, [0.5, -0.25, 0.125, -0.5, 2, -1, 1.5])
+        sample.write("map1", channel: 0, cell: 6, [0.5, -0.25, 0.125, -0.5, 2, -1, 1])
+        let head = try YOLOv5MapsHead(fitting: sample.evidence)
+        #expect(head.classCount == 2)
+        let found = try Self.candidates(head, sample)
+        try #require(found.count == 2)
+        #expect(found.map { $0.box.width > 0 } == [true, false])
+        let height = 2 * Self.sigma(-0.5)
+        #expect(abs(found[1].box.height - height * height * 45) < 1e-3)
+        #expect(found[1].box.x1 == found[1].box.x2)
+    }
+
     @Test("want YOLOv5's objectness and its product with the class above the threshold")
     func yolov5Threshold() throws {
         var sample = MapSample.yolov5
@@ -55,8 +71,6 @@ struct MapHeadTests {
         sample.write("map0", channel: 4, cell: 0, [logit, 20, 0])  // objectness 0.3, class 1
         sample.write("map0", channel: 4, cell: 1, [20, logit, 0])  // objectness 1, classes 0.3 and 0.5
         sample.write("map0", channel: 4, cell: 2, [0, 0, -5])  // 0.5 · 0.5
-        sample.write("map0", channel: 4, cell: 3, [.nan, 20, 20])
-        sample.write("map0", channel: 4, cell: 4, [20, .nan, .nan])
         let head = try YOLOv5MapsHead(fitting: sample.evidence)
         let scores = try Self.candidates(head, sample).map { ($0.score * 1e5).rounded() / 1e5 }
         #expect(scores == [0.3, 0.5])
@@ -65,8 +79,13 @@ struct MapHeadTests {
         #expect(try Self.candidates(head, sample, .init(confidence: 0.4)).count == 1)
         #expect(try Self.candidates(head, sample, .init(confidence: 1)).isEmpty)
         #expect(try Self.candidates(head, sample, .init(confidence: 0.25, classes: [1])).map(\.classID) == [1])
-        // At zero nearly everything passes, twice 40 anchors but the two without numbers.
-        #expect(try Self.candidates(head, sample, .init(confidence: 0)).count == 78)
+        // At zero everything passes, twice 40 anchors.
+        #expect(try Self.candidates(head, sample, .init(confidence: 0)).count == 80)
+        for values in [[Float.nan, 20, 20], [20, .nan, .nan]] {
+            var broken = sample
+            broken.write("map0", channel: 4, cell: 3, values)
+            #expect(throws: HeadMisfit.scoreIsNaN) { try Self.candidates(head, broken) }
+        }
     }
 
     @Test("find each YOLOv5 anchor's own mask coefficients, weighted by its objectness")

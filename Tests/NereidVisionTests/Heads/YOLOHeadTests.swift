@@ -95,17 +95,26 @@ struct YOLOHeadTests {
         #expect(candidates.isEmpty)
     }
 
-    @Test("the end-to-end head drops rows whose class is no class", arguments: HeadTests.elements)
+    @Test(
+        "the end-to-end head drops rows that fill up, and refuses classes that are none",
+        arguments: HeadTests.elements
+    )
     func classNumbers(element: ElementType) throws {
-        let head = try EndToEndHead(fitting: HeadEvidence([1, 5, 6]))
+        let head = try EndToEndHead(fitting: HeadEvidence([1, 2, 6]))
         #expect(!head.needsSuppression)
-        let rows: [[Float]] = [-1, .nan, .infinity, 65, 2.5].map { [0, 0, 8, 8, 0.5, $0] }
-        let candidates = try head.candidates(
-            in: [.numbers(rows.flatMap(\.self), shape: [1, 5, 6], as: element)],
-            picture: 0,
-            input: HeadLayout.input,
-            filter: CandidateFilter(confidence: 0.25)
-        )
-        #expect(candidates.map(\.classID) == [65, 2])
+        func candidates(_ numbers: [Float]) throws -> [Candidate] {
+            let rows = numbers.map { [0, 0, 8, 8, 0.5, $0] }
+            return try head.candidates(
+                in: [.numbers(rows.flatMap(\.self), shape: [1, rows.count, 6], as: element)],
+                picture: 0,
+                input: HeadLayout.input,
+                filter: CandidateFilter(confidence: 0.25)
+            )
+        }
+        #expect(try candidates([-1, 65]).map(\.classID) == [65])
+        for number in [Float.nan, .infinity, -2, 2.5] {
+            let misfit = #expect(throws: HeadMisfit.self) { try candidates([number, 0]) }
+            #expect(misfit?.isValue == true)
+        }
     }
 }

@@ -37,6 +37,18 @@ struct PythonLiteralTests {
             ("[[1], {2: [3.0]}]", .list([.list([.integer(1)]), .dictionary([(.integer(2), .list([.real(3)]))])])),
             ("{0: 'person', 1: 'it'}", .dictionary([(.integer(0), .string("person")), (.integer(1), .string("it"))])),
             ("{ 'a' : None , }", .dictionary([(.string("a"), .none)])),
+            ("{\"0\": \"red\", \"1\": null}", .dictionary([(.string("0"), .string("red")), (.string("1"), .none)])),
+            ("[true, false]", .list([.boolean(true), .boolean(false)])),
+            (#"["\ud83d\udc1f", "a\/b"]"#, .list([.string("🐟"), .string("a/b")])),
+            (
+                "OrderedDict([(0, 'red'), (1, 'it')])",
+                .dictionary([(.integer(0), .string("red")), (.integer(1), .string("it"))])
+            ),
+            ("collections.OrderedDict({0: 'red'})", .dictionary([(.integer(0), .string("red"))])),
+            ("OrderedDict()", .dictionary([])),
+            ("{np.int64(0): np.str_('red')}", .dictionary([(.integer(0), .string("red"))])),
+            ("array(['a', 'b'], dtype='<U1')", .list([.string("a"), .string("b")])),
+            ("numpy.array([ 'a' ] , dtype = object )", .list([.string("a")])),
             ("\n{\t0:\r\n'a'}\n", .dictionary([(.integer(0), .string("a"))])),
         ] as [(String, PythonLiteral)]
     )
@@ -50,7 +62,12 @@ struct PythonLiteralTests {
             "", " ", "person", "dict(a=1)", "__import__('os').system('true')", "[1", "[1 2]", "[,]", "{1}", "{1:}",
             "{1: 2", "{:2}", "'abc", "'a' 'b'", "\"abc'", "'\\", #"'\x4'"#, #"'\xzz'"#, #"'\ud800'"#, #"'\U00110000'"#,
             "1 2",
-            "Trueish", "1.2.3", "--1", "e", "1 + 1", "(1", "[1)", "nan", "f'x'", "b'x'", "#", "{0: 'a'} x",
+            "OrderedDict", "OrderedDict(", "OrderedDict(1)", "OrderedDict([(1, 2, 3)])", "OrderedDict([1])",
+            "os.str_('a')",
+            "np.system('a')", "np.str_()", "np.str_('a', 'b')", "array([1], dtype=)", "array([1], copy=True)",
+            "x.array([1])",
+            #"'\ud83d\u0041'"#, #"'\ud83d\u'"#, "Trueish", "1.2.3", "--1", "e", "1 + 1", "(1", "[1)", "nan", "f'x'",
+            "b'x'", "#", "{0: 'a'} x",
         ]
     )
     func notALiteral(text: String) {
@@ -89,7 +106,7 @@ struct PythonLiteralTests {
             }
             let text = String(decoding: bytes, as: UTF8.self)
             if PythonLiteral(parsing: text) != nil { read += 1 }
-            _ = Labels(metadata: text)
+            _ = FileLabels(text)
         }
         // Damage within a string leaves a literal, damage to a bracket does not: both must have come up.
         #expect((100..<5900).contains(read))

@@ -102,8 +102,8 @@ struct ConfigurationFiles {
             throw .unreadable(file: name, reason: "it can't be read")
         }
         guard data.count <= limit else { throw .limitExceeded(file: name, what: "bytes", limit: limit) }
-        guard let text = String(validating: data, as: UTF8.self) else {
-            throw .unreadable(file: name, reason: "it is not text in UTF-8")
+        guard let text = EditedText(data)?.text else {
+            throw .unreadable(file: name, reason: "it is not text in \(EditedText.encodings)")
         }
         return text
     }

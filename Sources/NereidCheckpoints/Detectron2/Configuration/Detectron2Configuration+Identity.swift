@@ -16,9 +16,10 @@ extension Detectron2Configuration {
     public static func isConfiguration(_ path: String) -> Bool {
         guard let attributes = try? FileManager.default.attributesOfItem(atPath: path),
             let size = attributes[.size] as? Int, size <= ConfigurationDocument.maximumByteCount,
-            let data = FileManager.default.contents(atPath: path)
+            let data = FileManager.default.contents(atPath: path), let text = EditedText(data)?.text
         else { return false }
-        return data.split(separator: UInt8(ascii: "\n")).contains { line in
+        return text.utf8.split(whereSeparator: { $0 == UInt8(ascii: "\n") || $0 == UInt8(ascii: "\r") }).contains {
+            line in
             ["MODEL:", "_BASE_:"].contains { line.starts(with: $0.utf8) }
         }
     }

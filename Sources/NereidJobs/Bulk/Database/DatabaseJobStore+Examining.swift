@@ -54,6 +54,7 @@ extension DatabaseJobStore {
         let isSaved = try? await NIOThreadPool.singleton.runIfActive { [database] in
             try? FileManager.default.removeItem(atPath: copy)
             try database.writeWithoutTransaction { try $0.execute(sql: "VACUUM INTO ?", arguments: [copy]) }
+            try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: copy)
             // SQLite removes the log by its name when the last connection ends, which has to be before the copy has that name.
             try database.close()
             try FileManager.default.moveItem(atPath: copy, toPath: path)
@@ -73,19 +74,5 @@ extension DatabaseJobStore {
             )
         )
         return damage
-    }
-}
-
-extension JobFolder {
-    /// How many pages the header of the database counts, and their size; `nil` when there is no header to read.
-    ///
-    /// https://www.sqlite.org/fileformat2.html#the_database_header
-    fileprivate var pagesOfDatabase: (count: Int, size: Int)? {
-        guard let file = FileHandle(forReadingAtPath: database) else { return nil }
-        defer { try? file.close() }
-        guard let header = try? file.read(upToCount: 100), header.count == 100 else { return nil }
-        func number(_ range: Range<Int>) -> Int { header[range].reduce(0) { $0 << 8 | Int($1) } }
-        let size = number(16..<18) == 1 ? 65_536 : number(16..<18)
-        return (number(28..<32), size)
     }
 }

@@ -177,11 +177,12 @@ public final class DatabaseJobStore: BulkJobStore {
         }
     }
 
-    /// Ends all connections. The folder is free for another store when this one is gone.
+    /// Ends all connections; the folder is free for another store.
     ///
     /// - Throws: an error of SQLite while something is still read.
     func close() throws {
         try database.close()
+        folder.release()
     }
 
     /// Removes a job; see ``BulkJobStore/remove(_:)``.

@@ -20,6 +20,9 @@ final class JobFolder: Sendable {
     /// What was found that people should know, each with what to do.
     let findings: [String]
     private let lock: CInt
+    /// The database, open for reading for as long as SQLite has it: closing any descriptor of a file would drop the locks that
+    /// SQLite has on it (https://www.sqlite.org/howtocorrupt.html, 2.2), so that another program could remove the log.
+    private let header: CInt
 
     /// The database.
     var database: String { path + "/jobs.sqlite" }
@@ -52,12 +55,28 @@ final class JobFolder: Sendable {
         lock = file
         findings = Self.setLogAside(path).map { [$0] } ?? []
         // SQLite gives the files beside the database the same permissions. It takes an empty file for a new database.
-        let empty = open(database, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
-        guard empty >= 0 else { throw Self.unusable(path, errno) }
-        close(empty)
+        header = open(path + "/jobs.sqlite", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        guard header >= 0 else { throw Self.unusable(path, errno) }
+    }
+
+    /// Another store may have the folder: SQLite has closed all files.
+    func release() {
+        flock(lock, LOCK_UN)
+    }
+
+    /// How many pages the header of the database counts, and their size; `nil` when there is no header to read.
+    ///
+    /// https://www.sqlite.org/fileformat2.html#the_database_header
+    var pagesOfDatabase: (count: Int, size: Int)? {
+        var bytes = [UInt8](repeating: 0, count: 100)
+        guard pread(header, &bytes, bytes.count, 0) == bytes.count else { return nil }
+        func number(_ range: Range<Int>) -> Int { bytes[range].reduce(0) { $0 << 8 | Int($1) } }
+        let size = number(16..<18) == 1 ? 65_536 : number(16..<18)
+        return (number(28..<32), size)
     }
 
     deinit {
+        close(header)
         close(lock)
     }
 

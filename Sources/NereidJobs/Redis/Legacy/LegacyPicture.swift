@@ -23,27 +23,42 @@ struct LegacyPicture: Sendable {
     }
 
     /// The entry of the list. Takes sixteen bytes for every pixel; blocks its thread for that long.
-    func json(id: String) -> ByteBuffer {
+    ///
+    /// - Parameter limit: when the work must stop; looked at for every row. Default: not before it has ended.
+    /// - Throws: what the limit throws.
+    func json(id: String, limit: WorkLimit = .unlimited) throws(ImagingError) -> ByteBuffer {
         let head = #"{"id": "\#(id)", "height": \#(picture.height), "width": \#(picture.width), "image": ""#
         let tail = "\"}"
         let length = picture.width * picture.height * Self.bytesPerPixel
         var json = ByteBuffer()
         json.reserveCapacity(head.utf8.count + length + tail.utf8.count)
         json.writeString(head)
+        var outcome = Result<Void, ImagingError>.success(())
         json.writeWithUnsafeMutableBytes(minimumWritableBytes: length) { characters in
-            write(to: characters)
+            outcome = Result { () throws(ImagingError) in try write(to: characters, limit) }
             return length
         }
+        try outcome.get()
         json.writeString(tail)
         return json
     }
 
-    private func write(to characters: UnsafeMutableRawBufferPointer) {
+    private func write(
+        to characters: UnsafeMutableRawBufferPointer,
+        _ limit: WorkLimit
+    ) throws(ImagingError) {
+        for row in 0..<picture.height {
+            try limit.check()
+            write(row * picture.width..<(row + 1) * picture.width, to: characters)
+        }
+    }
+
+    private func write(_ range: Range<Int>, to characters: UnsafeMutableRawBufferPointer) {
         picture.withPixels { pixels in
             pixels.withUnsafeBufferPointer { pixels in
                 Self.blue.withUnsafeBufferPointer { blue in
                     Self.greenAndRed.withUnsafeBufferPointer { greenAndRed in
-                        for pixel in 0..<pixels.count / 3 {
+                        for pixel in range {
                             let place = pixel * Self.bytesPerPixel
                             let (r, g, b) = (pixels[pixel * 3], pixels[pixel * 3 + 1], pixels[pixel * 3 + 2])
                             let rest = greenAndRed[Int(g)] | greenAndRed[256 + Int(r)]

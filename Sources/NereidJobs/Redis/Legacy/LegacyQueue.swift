@@ -152,6 +152,7 @@ public final class LegacyQueue: JobQueue, Service {
             detections: detections,
             classifications: [],
             size: sent.prepared.size,
+            taken: sent.prepared.taken,
             picture: sent.prepared.picture,
             timing: JobTiming(
                 queue: sent.waited,
@@ -164,17 +165,23 @@ public final class LegacyQueue: JobQueue, Service {
 
     private struct Prepared: Sendable {
         var json: ByteBuffer
-        var described: (size: PixelSize, picture: Picture?)
+        var described: (size: PixelSize, taken: CaptureTime?, picture: Picture?)
     }
 
     private func prepare(_ job: Job, id: String) async throws -> Prepared {
         let (bytes, limits, turns) = (job.picture, decoding, appliesOrientation)
         let keepsPicture = job.keepsPicture
-        return try await imaging.run {
-            let picture = try Picture(decoding: bytes, limits: limits, appliesOrientation: turns)
-            return Prepared(
-                json: LegacyPicture(picture).json(id: id),
-                described: (picture.size, keepsPicture ? picture : nil)
+        let picture = try await imaging.decode(
+            bytes,
+            limits: limits,
+            appliesOrientation: turns,
+            isDrawnOn: keepsPicture,
+            for: job.model.name
+        )
+        return try await imaging.run(for: job.model.name) { limit in
+            try Prepared(
+                json: LegacyPicture(picture).json(id: id, limit: limit),
+                described: (picture.size, picture.taken, keepsPicture ? picture : nil)
             )
         }
     }

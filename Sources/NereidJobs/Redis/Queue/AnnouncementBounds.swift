@@ -13,6 +13,9 @@ enum AnnouncementBounds {
     /// Bytes of every name.
     static let nameBytes = 1000
     static let inputSide = 65_536
+    static let warnings = 100
+    /// Bytes of a warning.
+    static let warningBytes = 4000
     /// Runs at once that a worker is taken to be good for.
     static let instances = 1024
     /// Jobs that a worker is taken to have.
@@ -53,6 +56,10 @@ extension WorkerAnnouncement.Model {
         guard labels.allSatisfy({ $0.utf8.count <= AnnouncementBounds.nameBytes }) else {
             return "a label of ‘\(name)’ is too long"
         }
+        let warnings = warnings ?? []
+        guard warnings.count <= AnnouncementBounds.warnings,
+            warnings.allSatisfy({ $0.utf8.count <= AnnouncementBounds.warningBytes })
+        else { return "the warnings of ‘\(name)’ are too long" }
         if let input {
             let sides = 1...AnnouncementBounds.inputSide
             guard sides.contains(input.width), sides.contains(input.height) else {

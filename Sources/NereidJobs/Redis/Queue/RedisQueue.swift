@@ -19,6 +19,7 @@ public final class RedisQueue: JobQueue, Service {
     let name: String
     let waiters = WaitingJobs()
     let snapshot = Mutex(Snapshot())
+    private let paces = Mutex<[String: OwnPace]>([:])
     private let limits: QueueLimits
     private let imaging: ImagingPool
     /// Those who have announced what can't be used: each is told of once.
@@ -82,6 +83,13 @@ public final class RedisQueue: JobQueue, Service {
         snapshot.withLock { $0.loads[JobStream(model: model, lane: lane)] ?? .idle }
     }
 
+    /// The time until half of what waits for a model is done; see ``JobQueue/timeUntilRoom(for:)``.
+    ///
+    /// It is told from this gateway's own jobs: their share of the queue is their share of the answers too.
+    public func timeUntilRoom(for model: String) -> Duration? {
+        paces.withLock { $0[model]?.timeUntilRoom(at: .now) }
+    }
+
     /// Puts a job in the stream of its model and waits for a worker's answer; see ``JobQueue/submit(_:)``.
     ///
     /// A job that a worker has begun is not stopped when its requester gives up; nobody reads its answer then.
@@ -100,6 +108,9 @@ public final class RedisQueue: JobQueue, Service {
             await self.giveUp(ticket, entry, in: stream, isLate: true)
         }
         defer { alarm.cancel() }
+        paces.withLock { $0[model, default: OwnPace()].begins(at: .now) }
+        var isDone = false
+        defer { paces.withLock { $0[model, default: OwnPace()].ends(isDone: isDone, at: .now) } }
         let json = try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { continuation in
                 waiters.await(ticket, continuation)
@@ -113,11 +124,13 @@ public final class RedisQueue: JobQueue, Service {
         } onCancel: {
             Task { await giveUp(ticket, entry, in: stream, isLate: false) }
         }
+        isDone = true
         do {
             let bounds = AnswerBounds(pictures: decoding, options: job.options)
             var answer = try await AnswerMessage.read(json, from: model, within: bounds)
             if job.keepsPicture {
-                let picture = try await picture(of: job)
+                let picture = try await value(before: job.deadline) { try await self.picture(of: job) }
+                guard let picture else { throw JobError.deadlinePassed(model: model, hadBegun: true) }
                 guard picture.size == answer.size else {
                     let reason = "it is of a picture of \(answer.size), but the picture has \(picture.size)"
                     throw JobError.unusableAnswer(model: model, reason: reason)
@@ -207,9 +220,13 @@ public final class RedisQueue: JobQueue, Service {
             case .remote(let model): model.ignoresOrientation
             }
         let (bytes, limits, turns) = (job.picture, decoding, appliesOrientation && !ignoresOrientation)
-        return try await imaging.run {
-            try Picture(decoding: bytes, limits: limits, appliesOrientation: turns)
-        }
+        return try await imaging.decode(
+            bytes,
+            limits: limits,
+            appliesOrientation: turns,
+            isDrawnOn: true,
+            for: job.model.name
+        )
     }
 }
 

@@ -112,16 +112,19 @@ extension RedisWorker {
             entry,
             id: delivery.id,
             in: delivery.stream,
-            answer: stored(answer),
+            answer: await stored(answer, model: delivery.stream.model),
             keptFor: settings.answerLife,
             keys: keys
         )
         await insist(on: command, for: delivery)
     }
 
-    private func stored(_ answer: Result<JobAnswer, any Error>) -> StoredAnswer {
+    private func stored(_ answer: Result<JobAnswer, any Error>, model: String) async -> StoredAnswer {
         do {
             switch answer {
+            case .success(let answer) where answer.isLong:
+                let json = try await worker.imaging.run(for: model) { _ in try AnswerMessage(answer).json() }
+                return StoredAnswer(json: json, isError: false)
             case .success(let answer):
                 return StoredAnswer(json: try AnswerMessage(answer).json(), isError: false)
             case .failure(let error):
@@ -149,7 +152,7 @@ extension RedisWorker {
             id: job.id,
             in: job.stream,
             reason: error.description,
-            answer: stored(.failure(error)),
+            answer: await stored(.failure(error), model: job.stream.model),
             keptFor: settings.answerLife,
             lettersKeptFor: settings.deadLife,
             keys: keys

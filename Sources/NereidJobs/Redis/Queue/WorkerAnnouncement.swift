@@ -35,9 +35,11 @@ struct WorkerAnnouncement: Codable, Sendable, Hashable {
         var ignoresOrientation: Bool?
         var input: RemoteModel.Input?
         var defaults: Defaults?
+        /// What could not be read of the file; missing when all is well.
+        var warnings: [String]?
 
         private enum CodingKeys: String, CodingKey {
-            case name, aliases, task, labels, file, engine, device, instances, running, input, defaults
+            case name, aliases, task, labels, file, engine, device, instances, running, input, defaults, warnings
             case ignoresOrientation = "ignores_orientation"
         }
     }
@@ -142,7 +144,8 @@ extension WorkerAnnouncement.Model {
                 height: vision.input.size.height,
                 fit: vision.input.fit.rawValue
             ),
-            defaults: .init(vision.defaults)
+            defaults: .init(vision.defaults),
+            warnings: vision.warnings.isEmpty ? nil : vision.warnings
         )
     }
 }
@@ -184,7 +187,8 @@ public struct RemoteCatalogue: Sendable, Hashable {
                         ignoresOrientation: model.ignoresOrientation ?? false,
                         workers: [],
                         input: model.input,
-                        defaults: model.defaults?.values
+                        defaults: model.defaults?.values,
+                        warnings: model.warnings ?? []
                     )
                 ].workers.append(server)
             }

@@ -134,6 +134,19 @@ struct DamagedJobsTests {
         }
     }
 
+    @Test(
+        "are still locked after they were looked at: a program that reads them does not remove the log",
+        .enabled(if: PythonProcess.hasSQLite, "python3 is not there")
+    )
+    func otherReader() async throws {
+        let store = try await fixture.open()
+        let id = try await store.accept(.small(2)).job.id
+        for _ in 0..<3 { #expect(await store.examine() == nil) }
+        #expect(try PythonProcess.countJobs(in: database) == 1)
+        #expect(await store.examine() == nil)
+        #expect(try await store.job(id) != nil)
+    }
+
     static let quiet = Logger(label: "tests") { _ in SwiftLogNoOpLogHandler() }
 
     /// A store that is looked after, and its service.
@@ -180,6 +193,8 @@ struct DamagedJobsTests {
             while FileIdentity(database) == nil { try await Task.sleep(for: .milliseconds(5)) }
             #expect(try await job(id, in: store)?.pictures == 2)
             #expect(try await store.accept(.small(2, key: "k")).job.id == id)
+            let attributes = try FileManager.default.attributesOfItem(atPath: database)
+            #expect(attributes[.posixPermissions] as? Int == 0o600)
             #expect(store.storage.troubles.isEmpty)
         }
     }

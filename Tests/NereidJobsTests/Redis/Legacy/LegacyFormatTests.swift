@@ -46,7 +46,7 @@ struct LegacyFormatTests {
             expected += [Float(blue), Float(green), Float(red)]
         }
         let picture = try Picture(width: 64, height: 4, pixels: pixels)
-        let json = Data(buffer: LegacyPicture(picture).json(id: "the-id"))
+        let json = Data(buffer: try LegacyPicture(picture).json(id: "the-id"))
         let entry = try #require(try JSONSerialization.jsonObject(with: json) as? [String: Any])
         #expect(Set(entry.keys) == ["id", "height", "width", "image"])
         #expect(entry["id"] as? String == "the-id" && entry["height"] as? Int == 4 && entry["width"] as? Int == 64)

@@ -151,6 +151,9 @@ struct ForgedMessageTests {
         #expect(fault { $0.labels = [String(repeating: "x", count: 1001)] } != nil)
         #expect(fault { $0.aliases = [String](repeating: "a", count: 101) } != nil)
         #expect(fault { $0.input = .init(width: 0, height: 640, fit: "rect") } != nil)
+        #expect(fault { $0.warnings = [String](repeating: "a", count: 100) } == nil)
+        #expect(fault { $0.warnings = [String](repeating: "a", count: 101) } != nil)
+        #expect(fault { $0.warnings = [String(repeating: "x", count: 4001)] } != nil)
         var defaults = WorkerAnnouncement.Defaults(.init())
         defaults.confidence = 7
         #expect(fault { $0.defaults = defaults } == "the confidence of ‘reef’ is out of its range")

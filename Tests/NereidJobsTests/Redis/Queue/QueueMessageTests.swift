@@ -32,6 +32,7 @@ struct QueueMessageTests {
             detections: [detection, Detection(box: Box(x1: 0, y1: 0, x2: 1, y2: 1), score: 1, classID: 0, label: "a")],
             classifications: [Classification(classID: 1, label: "b", score: 0.25)],
             size: size,
+            taken: CaptureTime("2023-06-01T12:34:56+02:00"),
             picture: nil,
             timing: JobTiming(
                 queue: .microseconds(1250),
@@ -43,17 +44,33 @@ struct QueueMessageTests {
         let back = try Self.there(AnswerMessage(answer))
         #expect(back.detections == answer.detections && back.classifications == answer.classifications)
         #expect(back.size == size && back.task == .segment && back.timing == answer.timing)
+        #expect(back.taken == answer.taken && back.taken != nil)
     }
 
     @Test(
         "carry the picture's faults, so that a gateway answers as one process would",
         arguments: [
-            ImagingError.notAPicture, .unsupportedKind("SVG"), .damaged(.png, reason: "cut short"),
-            .tooLarge(.side, value: 9, limit: 8), .timedOut(limit: .milliseconds(1500)),
+            ImagingError.notAPicture, .emptyFile, .foreign(.init(found: "a PDF document", advice: "Export its pages.")),
+            .unsupportedKind("SVG"), .damaged(.png, reason: "cut short"),
+            .tooLarge(.side, value: 9, limit: 8), .tooLarge(.memory, value: 9, limit: 8),
+            .tooLarge(.pixelsAtOnce, value: 9, limit: 8), .timedOut(limit: .milliseconds(1500)),
         ]
     )
     func pictureFaults(error: ImagingError) {
         #expect(throws: error) { try Self.there(AnswerMessage(FailureMessage(error))) }
+    }
+
+    @Test("carry the number of pixels of masks that are too many, and what the limit is")
+    func masksTooLarge() {
+        let error = VisionError.masksTooLarge(model: "reef", objects: 12, pixels: 9, limit: 8)
+        #expect(throws: error) { try Self.there(AnswerMessage(FailureMessage(error))) }
+    }
+
+    @Test("carry a deadline that passed while a picture was worked on")
+    func deadline() {
+        #expect(throws: JobError.deadlinePassed(model: "reef", hadBegun: false)) {
+            try Self.there(AnswerMessage(FailureMessage(ImagingError.deadlinePassed)))
+        }
     }
 
     @Test(
@@ -106,6 +123,9 @@ struct QueueMessageTests {
         let json = #"{"task":"detect","image":{"width":4,"height":3}}"#
         let answer = try AnswerMessage(json: ByteBuffer(string: json)).answer(from: "reef")
         #expect(answer.detections.isEmpty && answer.size == PixelSize(width: 4, height: 3))
+        // A time that is none is left out.
+        let odd = #"{"task":"detect","image":{"width":4,"height":3},"taken":"=cmd()"}"#
+        #expect(try AnswerMessage(json: ByteBuffer(string: odd)).answer(from: "reef").taken == nil)
     }
 
     static let entry = JobEntry(
@@ -216,7 +236,9 @@ struct QueueMessageTests {
 
     @Test("of workers may have their models elsewhere, by a name that tells what they are")
     func descriptions() throws {
-        let models = [WorkerAnnouncement.Model(name: "reef", task: "detect", labels: ["urchin"])]
+        var reef = WorkerAnnouncement.Model(name: "reef", task: "detect", labels: ["urchin"])
+        reef.warnings = ["the metadata's ‘names’ can't be read"]
+        let models = [reef]
         let description = try WorkerDescription(models)
         #expect(try WorkerDescription(models) == description)
         #expect(
@@ -233,6 +255,7 @@ struct QueueMessageTests {
         let back = try WorkerAnnouncement(json: said.json())
         #expect(back == said && RemoteCatalogue([back]).models.isEmpty)
         let catalogue = RemoteCatalogue([back.completed(from: [description.digest: models])])
+        #expect(catalogue.models.first?.warnings == ["the metadata's ‘names’ can't be read"])
         #expect(catalogue.models.map(\.labels.names) == [["urchin"]])
         #expect(catalogue.models.first?.workers.map(\.running) == [3])
     }
