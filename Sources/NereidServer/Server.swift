@@ -144,6 +144,7 @@ public struct Server: Service {
     /// - Throws: ``ServerError`` when it can't listen.
     public func run() async throws {
         let (readiness, configuration) = (readiness, configuration)
+        checkOpenFiles()
         let services: [any Service] = (certificates.map { [$0] } ?? []) + [application]
         // A group of its own, apart from the one that runs this service, decides when the listener closes.
         let group = ServiceGroup(configuration: .init(services: services, logger: logger.quietened))
@@ -178,10 +179,25 @@ public struct Server: Service {
                 // The connections' own limit closes what is too much; this one only waits until they are closed.
                 availableConnectionsDelegate: MaximumAvailableConnections(configuration.mostSockets)
             ),
-            onServerRunning: { [onListening, configuration] channel in
+            onServerRunning: { [onListening, configuration, logger] channel in
+                // The only error is that it is closed already.
+                try? await channel.eventLoop.submit {
+                    try channel.pipeline.syncOperations.addHandler(AcceptErrors(logger: logger), position: .first)
+                }.get()
                 await onListening(channel.localAddress?.port ?? configuration.port)
             },
             logger: logger
+        )
+    }
+
+    /// Sees to it that as many connections can be open as may be.
+    private func checkOpenFiles() {
+        let needed = configuration.mostSockets + 256
+        let limit = OpenFileLimit.raise(to: needed)
+        guard limit < needed else { return }
+        logger.warning(
+            "fewer files may be open than max_connections needs; raise the limit (ulimit -n, LimitNOFILE=)",
+            metadata: ["limit": "\(limit)", "needed": "\(needed)"]
         )
     }
 

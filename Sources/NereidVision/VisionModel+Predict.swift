@@ -108,17 +108,15 @@ extension VisionModel {
         _ maskPixels: Int
     ) async throws -> [Result<Reading, any Error>] {
         let candidates = batch.enumerated().map { index, request in
-            Result<[Candidate], any Error>(catching: {
-                try self.candidates(in: outputs, at: index, request.letterbox, request.options)
-            })
+            Result { try self.candidates(in: outputs, at: index, request.letterbox, request.options) }
         }
         @Sendable func read(_ limit: WorkLimit) throws -> [Result<Reading, any Error>] {
             try batch.enumerated().map { index, request in
                 try limit.check()
-                return try Result(unlessStopped: {
-                    let place = Place(index: index, letterbox: request.letterbox, options: request.options)
-                    return try self.read(outputs, place, candidates[index].get(), limit, maskPixels)
-                })
+                let place = Place(index: index, letterbox: request.letterbox, options: request.options)
+                return try Result<Reading, any Error>.unlessStopped {
+                    try self.read(outputs, place, candidates[index].get(), limit, maskPixels)
+                }
             }
         }
         let most = candidates.compactMap { try? $0.get().count }.max() ?? 0
@@ -152,10 +150,13 @@ extension Result where Failure == any Error {
     /// What a closure returns or throws, but for the end of its time, which concerns everything that is done with it.
     ///
     /// - Throws: `ImagingError.cancelled`, `ImagingError.deadlinePassed`.
-    init(unlessStopped body: () throws -> Success) throws(ImagingError) {
-        self = Result(catching: body)
-        if case .failure(let error) = self, let error = error as? ImagingError {
-            if error == .cancelled || error == .deadlinePassed { throw error }
+    static func unlessStopped(_ body: () throws -> Success) throws(ImagingError) -> Self {
+        do {
+            return .success(try body())
+        } catch let error as ImagingError where error == .cancelled || error == .deadlinePassed {
+            throw error
+        } catch {
+            return .failure(error)
         }
     }
 }

@@ -29,7 +29,7 @@ struct DiskTests {
     @Test("ends neither the server nor its jobs: orders are refused, results kept, jobs deleted, also after kill -9")
     func full() async throws {
         let disk = try SmallDisk(megabytes: 96)
-        let block = Block(column: 1, row: 2, colour: .red)
+        let block = Block(column: 1, row: 0, colour: .red)
         let ids = try await RunningServer.with(Self.setup(disk, endsWith: 128 + SIGKILL)) { server in
             let first = try await server.order([block], of: "blocks-v8").json(JobDocument.self)
             _ = try await server.finishedJob(first.id)
@@ -75,14 +75,14 @@ struct DiskTests {
         try Data(repeating: 0x55, count: 10_000).write(to: URL(fileURLWithPath: database))
         try await RunningServer.with(Self.setup(disk)) { server in
             try await server.expectCorrectAnswer()
-            let refused = try await server.order([Block(column: 1, row: 2, colour: .red)], of: "blocks-v8")
+            let refused = try await server.order([Block(column: 1, row: 0, colour: .red)], of: "blocks-v8")
             #expect(refused.status == 503)
             #expect(refused.problemCode == "jobs_unavailable")
             #expect(refused.text.contains("is damaged"))
             #expect(server.process.errors.contains("jobs are not available"))
             try FileManager.default.moveItem(atPath: database, toPath: disk.path + "/aside")
             let job = try await eventually("jobs to be available", within: .seconds(60)) {
-                let answer = try await server.order([Block(column: 1, row: 2, colour: .red)], of: "blocks-v8")
+                let answer = try await server.order([Block(column: 1, row: 0, colour: .red)], of: "blocks-v8")
                 return answer.status == 202 ? try answer.json(JobDocument.self) : nil
             }
             #expect(try await server.finishedJob(job.id).pictures.failed == 0)

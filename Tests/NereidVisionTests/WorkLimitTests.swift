@@ -143,10 +143,10 @@ struct WorkLimitTests {
     @Test("end what fails for one picture's time with the whole work, and other faults with the picture's")
     func stopping() throws {
         for error in [ImagingError.cancelled, .deadlinePassed] {
-            #expect(throws: error) { try Result<Int, any Error>(unlessStopped: { throw error }) }
+            #expect(throws: error) { try Result<Int, any Error>.unlessStopped { throw error } }
         }
-        let result = try Result<Int, any Error>(unlessStopped: { throw ImagingError.notAPicture })
+        let result = try Result<Int, any Error>.unlessStopped { throw ImagingError.notAPicture }
         #expect(throws: ImagingError.notAPicture) { try result.get() }
-        #expect(try Result<Int, any Error>(unlessStopped: { 7 }).get() == 7)
+        #expect(try Result<Int, any Error>.unlessStopped { 7 }.get() == 7)
     }
 }

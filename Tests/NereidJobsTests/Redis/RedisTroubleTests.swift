@@ -30,8 +30,10 @@ struct RedisTroubleTests {
             logger: RedisClientTests.quiet
         )
         defer { store.shutDown() }
-        let job = try await store.accept(try RedisJobStoreTests.order(2)).job
-        let (id, other) = (job.id, try await store.accept(try RedisJobStoreTests.order(1)).job.id)
+        let patient = try RedisJobStoreTests.store(server)
+        defer { patient.shutDown() }
+        let job = try await patient.accept(try RedisJobStoreTests.order(2)).job
+        let (id, other) = (job.id, try await patient.accept(try RedisJobStoreTests.order(1)).job.id)
         server.hang()
         let calls: [@Sendable () async throws -> Void] = [
             { _ = try await store.job(id) },
@@ -56,7 +58,7 @@ struct RedisTroubleTests {
             #expect(reason.contains("Redis has not replied within 0.2 seconds"))
         }
         server.goOn()
-        try await RedisQueueTests.until { (try? await store.job(id)) == job }
+        try await RedisQueueTests.until { (try? await patient.job(id)) == job }
     }
 
     @Test("does not hold up a request beyond its deadline")

@@ -76,7 +76,10 @@ extension DatabaseJobStore {
         let picture = try database.cachedStatement(
             sql: "INSERT INTO picture (job, position, name, bytes) VALUES (?, ?, ?, ?)"
         )
-        let upload = try database.cachedStatement(sql: "INSERT INTO upload (job, position, bytes) VALUES (?, ?, ?)")
+        // A blob without bytes is bound as NULL.
+        let upload = try database.cachedStatement(
+            sql: "INSERT INTO upload (job, position, bytes) VALUES (?, ?, COALESCE(?, x''))"
+        )
         for (position, one) in order.pictures.enumerated() {
             try picture.execute(arguments: [number, position, one.name, one.bytes.readableBytes])
             try upload.execute(arguments: [number, position, Data(buffer: one.bytes)])

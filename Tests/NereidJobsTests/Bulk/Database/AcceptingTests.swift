@@ -3,6 +3,7 @@
 
 import GRDB
 import NIOCore
+import NereidImaging
 import NereidVision
 import Testing
 
@@ -30,6 +31,18 @@ struct AcceptingTests {
         fixture.clock.goOn(by: 100)
         let later = try await store.accept(.small(1, key: "a"))
         #expect(later.isNew && later.job.id != first.job.id)
+    }
+
+    @Test("an empty picture is kept like any other, and is a result like any other")
+    func emptyPicture() async throws {
+        let store = try await fixture.open()
+        let pictures = ["a.png", "b.png"].map { BulkOrder.Picture(name: $0, bytes: ByteBuffer()) }
+        let id = try await store.accept(BulkOrder(model: "demo", pictures: pictures)).job.id
+        let number = try await store.lastNumber()
+        #expect(try await store.begin(1, of: number)?.picture == ByteBuffer())
+        try await store.record(.failure(ImagingError.emptyFile), for: 1, of: number)
+        let job = try #require(try await store.job(id))
+        #expect((job.pictures, job.done, job.failed) == (2, 1, 1))
     }
 
     static let others: [BulkOrder] = [

@@ -242,7 +242,7 @@ struct LegacyQueueTests {
         let id = try await Self.take(client)
         try await client.send(RedisCommand("SET", .text(id), "garbage"))
         let error = await #expect(throws: JobError.self) { try await task.value }
-        #expect(error?.description.contains("a worker of model ‘reef’ could not answer") == true)
+        #expect(error?.description.contains("a worker of model ‘reef’ gave an answer that can't be used") == true)
         #expect(error?.description.contains("begins with ‘garbage’") == true)
         #expect(try await RedisQueueTests.keys(client) == [])
     }

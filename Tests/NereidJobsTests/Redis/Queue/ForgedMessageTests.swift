@@ -58,7 +58,6 @@ struct ForgedMessageTests {
             #""class_id":0,"label":"a","score":0.5,"box":[1,2,3,4],"rotation":[1,1,1e30,1,0]"#,
             #""class_id":0,"label":"a","score":0.5,"box":[1,2,3,4],"rotation":[1,1,-1,1,0]"#,
             #""class_id":0,"label":"a","score":0.5,"box":[1,2,3,4],"mask":[0,1199]"#,
-            #""class_id":0,"label":"a","score":0.5,"box":[1,2,3,4],"mask":[0,4294967295,4294967295]"#,
         ]
     )
     func detection(text: String) throws {
@@ -120,6 +119,8 @@ struct ForgedMessageTests {
         }
         #expect(try AnswerMessage.answer(in: masks(300), from: "reef", within: .init()).detections.count == 300)
         #expect(try Self.reason(masks(1000)) == "its masks are too large together")
+        let endless = Self.answer(more: #","mask":[0,4294967295,4294967295]"#)
+        #expect(try Self.reason(endless) == "its masks are too large together")
     }
 
     @Test("of older workers are bounded too")
