@@ -58,7 +58,8 @@ struct PredictRoutes {
         }
         // Short answers are written at once: another thread would take longer to wake than to write them.
         let isLong = answers.contains { (try? $0.get())?.isLong ?? false }
-        return isLong ? try await services.render(for: served, by: deadline, context, response) : try response(.unlimited)
+        guard isLong else { return try response(.unlimited) }
+        return try await services.render(for: served, by: deadline, context, response)
     }
 
     private func annotated(
