@@ -2,7 +2,6 @@
 // Nereid: a vision model server.
 
 import ArgumentParser
-import Foundation
 
 /// The command.
 @main
@@ -18,32 +17,4 @@ struct Nereid: AsyncParsableCommand {
     )
 
     static let version = "0.1.0"
-
-    /// Runs the command that the arguments name; of mistyped ones it says what may be meant.
-    static func main() async {
-        let arguments = Array(CommandLine.arguments.dropFirst())
-        do {
-            var command = try await asyncParseAsRoot(arguments)
-            await run(&command)
-        } catch {
-            guard exitCode(for: error) == .validationFailure, let commands = CommandTree.of(Nereid.self) else {
-                exit(withError: error)
-            }
-            let advice = ArgumentAdvice(commands: commands, arguments: arguments)
-            standardError(advice.improve(fullMessage(for: error)))
-            Foundation.exit(ExitCode.validationFailure.rawValue)
-        }
-    }
-
-    private static func run(_ command: inout any ParsableCommand) async {
-        do {
-            if var command = command as? any AsyncParsableCommand {
-                try await command.run()
-            } else {
-                try command.run()
-            }
-        } catch {
-            exit(withError: error)
-        }
-    }
 }
