@@ -55,7 +55,10 @@ struct SecureChannel: ServerChildChannel {
             let negotiation = Negotiation { result in
                 switch result {
                 case .negotiated("h2"): setUpStreams(channel, connection, logger: logger)
-                default: channel.eventLoop.makeCompletedFuture { Agreement.http1(try http1.setUp(channel, connection, logger)) }
+                default:
+                    channel.eventLoop.makeCompletedFuture {
+                        Agreement.http1(try http1.setUp(channel, connection, logger))
+                    }
                 }
             }
             try pipeline.addHandler(negotiation)
