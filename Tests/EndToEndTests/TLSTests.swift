@@ -97,7 +97,10 @@ struct TLSTests {
             """,
             to: "certificates.toml"
         )
-        var setup = RunningServer.Setup(models: ["blocks-v8"], flags: ["--tls-config", folder.path])
+        var setup = RunningServer.Setup(
+            models: ["blocks-v8"],
+            flags: ["--tls-config", folder.path, "--hosts", "reef.example,*.reef.example"]
+        )
         setup.authority = authority.certificate
         try await RunningServer.with(setup) { server in
             for host in ["localhost", "reef.example", "deep.reef.example"] {

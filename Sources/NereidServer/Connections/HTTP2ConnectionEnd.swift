@@ -72,7 +72,8 @@ final class HTTP2ConnectionEnd: ChannelDuplexHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        context.close(promise: nil)
+        // A stream that is at fault was reset; the others go on.
+        if !(error is NIOHTTP2Errors.StreamError) { context.close(promise: nil) }
     }
 
     private func stop() { perform(lifetime.stop()) }

@@ -19,7 +19,7 @@ struct PlainConnectionTests {
             $0.idleTimeout = .seconds(1)
             $0.maxConnections = 2
         } _: { server in
-            let requests = String(repeating: "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n", count: 3000)
+            let requests = String(repeating: "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", count: 1000)
             try await ByteClient.with(server.port, reads: false) { first in
                 try await ByteClient.with(server.port, reads: false) { second in
                     for client in [first, second] { client.begin(requests) }
