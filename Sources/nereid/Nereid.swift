@@ -3,6 +3,7 @@
 
 import ArgumentParser
 import Foundation
+import NereidModels
 
 /// The command.
 @main
@@ -20,6 +21,9 @@ struct Nereid: AsyncParsableCommand {
     static let version = "0.1.0"
 
     /// Runs the command that the arguments name; of mistyped ones it says what may be meant.
+    ///
+    /// Errors are printed with their unprintable characters escaped: a name in them may be that of a file that others have made,
+    /// and a terminal would act on it.
     static func main() async {
         let arguments = Array(CommandLine.arguments.dropFirst())
         do {
@@ -27,10 +31,10 @@ struct Nereid: AsyncParsableCommand {
             await run(&command)
         } catch {
             guard exitCode(for: error) == .validationFailure, let commands = CommandTree.of(Nereid.self) else {
-                exit(withError: error)
+                end(with: error)
             }
             let advice = ArgumentAdvice(commands: commands, arguments: arguments)
-            standardError(advice.improve(fullMessage(for: error)))
+            standardError(advice.improve(fullMessage(for: error)).printable(keeping: ["\n"]))
             Foundation.exit(ExitCode.validationFailure.rawValue)
         }
     }
@@ -43,7 +47,13 @@ struct Nereid: AsyncParsableCommand {
                 try command.run()
             }
         } catch {
-            exit(withError: error)
+            end(with: error)
         }
+    }
+
+    private static func end(with error: any Error) -> Never {
+        let (code, text) = (exitCode(for: error), fullMessage(for: error).printable(keeping: ["\n"]))
+        if !text.isEmpty { code.isSuccess ? print(text) : standardError(text) }
+        Foundation.exit(code.rawValue)
     }
 }

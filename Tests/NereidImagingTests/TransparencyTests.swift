@@ -66,11 +66,11 @@ struct TransparencyTests {
     @Test("a GIF with codes that were not made, too many bits or no picture is damaged")
     func damaged() {
         var gif = SmallFiles.gif
-        gif[30] = 9
+        gif[29] = 9
         #expect(errorOfDecoding(gif) == .damaged(.gif, reason: "its pixels begin with codes of 9 bits"))
-        gif[30] = 2
+        gif[29] = 2
         // After the clear code 4 comes 6, which no code has made.
-        gif[32] = 0b00_110_100
+        gif[31] = 0b00_110_100
         #expect(errorOfDecoding(gif) == .damaged(.gif, reason: "its pixels hold a code that was not made before"))
         #expect(
             errorOfDecoding(SmallFiles.gif.prefix(19) + [0x3B])

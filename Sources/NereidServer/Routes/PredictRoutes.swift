@@ -20,8 +20,7 @@ struct PredictRoutes {
 
     private func predict(_ request: Request, _ context: ServerContext) async throws -> Response {
         let deadline = ContinuousClock.now + services.configuration.requestTimeout
-        let name = try context.modelName
-        let model = try services.model(named: name)
+        let model = try services.model(named: try context.modelName)
         context.record.update { $0.model = model.name }
         // What is wrong in the query shows before a byte of the body is read.
         _ = try PredictionParameters(query: request.query).options(for: model)
@@ -45,21 +44,22 @@ struct PredictRoutes {
             ),
             context: context
         )
-        let (files, name, id) = (upload.files, model.name, context.requestID)
+        let (files, served, id) = (upload.files, model.name, context.requestID)
         if files.count == 1, let annotate = parameters.annotate {
             let answer = try answers[0].get()
-            return try await services.render(for: name, by: deadline, context) { limit in
+            return try await services.render(for: served, by: deadline, context) { limit in
                 try annotated(answer, as: annotate, limit)
             }
         }
         let first = files.count == 1 ? try answers[0].get() : nil
         @Sendable func response(_ limit: WorkLimit) throws -> Response {
-            try first.map { try self.response(to: $0, files[0], model: name, id: id, parameters, limit) }
-                ?? self.response(to: answers, files, model: name, id: id, parameters, limit)
+            try first.map { try self.response(to: $0, files[0], model: served, id: id, parameters, limit) }
+                ?? self.response(to: answers, files, model: served, id: id, parameters, limit)
         }
         // Short answers are written at once: another thread would take longer to wake than to write them.
         let isLong = answers.contains { (try? $0.get())?.isLong ?? false }
-        return isLong ? try await services.render(for: name, by: deadline, context, response) : try response(.unlimited)
+        guard isLong else { return try response(.unlimited) }
+        return try await services.render(for: served, by: deadline, context, response)
     }
 
     private func annotated(

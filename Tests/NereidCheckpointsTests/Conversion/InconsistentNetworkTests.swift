@@ -35,7 +35,7 @@ struct InconsistentNetworkTests {
         let cases: [(Pickled, String)] = [
             (
                 writer.convolution(4, 4),
-                "‘model.0’ in the checkpoint is damaged: its weights are for 4 channels, its input has 3"
+                "the network takes pictures of 4 channels (‘model.0’ in the checkpoint), and Nereid feeds 3: red, green and blue"
             ),
             (convolution([("groups", .integer(0))]), "3 channels can't be in 0 groups"),
             (convolution([("groups", .integer(2))]), "3 channels can't be in 2 groups"),

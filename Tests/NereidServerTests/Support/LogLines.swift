@@ -29,23 +29,31 @@ final class LogLines: Sendable {
 
     /// Reads a line as other programs do: words, and JSON strings. Empty when it is not logfmt.
     static func read(_ line: String) -> [String: String] {
-        var (values, rest) = ([String: String](), Substring(line))
+        // Code points, not characters: a combining mark at a value's begin belongs to it, not to the sign before it.
+        var (values, rest) = ([String: String](), Substring(line).unicodeScalars)
         while !rest.isEmpty {
             guard let equals = rest.firstIndex(of: "=") else { return [:] }
             let key = String(rest[..<equals])
             rest = rest[rest.index(after: equals)...]
-            var value: Substring
+            var end = rest.startIndex
+            let value: String
             if rest.first == "\"" {
-                guard let match = rest.prefixMatch(of: /"(?:[^"\\]|\\.)*"/) else { return [:] }
-                value = match.output
-                rest = rest[match.range.upperBound...]
-                guard let text = try? JSONDecoder().decode(String.self, from: Data(value.utf8)) else { return [:] }
-                value = Substring(text)
+                var isEscaped = true
+                while end < rest.endIndex, isEscaped || rest[end] != "\"" {
+                    isEscaped = !isEscaped && rest[end] == "\\"
+                    end = rest.index(after: end)
+                }
+                guard end < rest.endIndex else { return [:] }
+                end = rest.index(after: end)
+                let json = Data(String(rest[..<end]).utf8)
+                guard let text = try? JSONDecoder().decode(String.self, from: json) else { return [:] }
+                value = text
             } else {
-                value = rest.prefix { $0 != " " }
-                rest = rest[value.endIndex...]
+                end = rest.firstIndex(of: " ") ?? rest.endIndex
+                value = String(rest[..<end])
             }
-            guard values.updateValue(String(value), forKey: key) == nil else { return [:] }
+            guard values.updateValue(value, forKey: key) == nil else { return [:] }
+            rest = rest[end...]
             guard rest.isEmpty || rest.first == " " else { return [:] }
             rest = rest.dropFirst()
         }
