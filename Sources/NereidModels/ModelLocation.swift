@@ -165,6 +165,9 @@ public struct FoundModel: Sendable, Hashable {
             let changed: Int64
             let inode: UInt64
             let device: UInt64
+
+            /// Of a file that can't be looked at.
+            static let unknown = File(size: 0, modified: 0, changed: 0, inode: 0, device: 0)
         }
 
         let model: File

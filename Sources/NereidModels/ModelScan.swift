@@ -95,10 +95,26 @@ struct ModelScan {
         for url in Self.contents(of: folder) {
             if Self.isFolder(url) {
                 if let graph = Self.onlyGraph(in: url) { add(graph, name: url.lastPathComponent, isAlone: true) }
+            } else if Self.isGraph(url), Self.hasForeignName(url) {
+                add(
+                    FoundModel(
+                        name: url.deletingPathExtension().lastPathComponent.printable(),
+                        path: url.path,
+                        settingsPath: nil,
+                        fingerprint: .init(model: .unknown, settings: nil),
+                        refusal: "its name is not UTF-8 text. Rename it"
+                    )
+                )
             } else if Self.isGraph(url), !Self.isForeign(url) {
                 add(url, name: url.deletingPathExtension().lastPathComponent, isAlone: false)
             }
         }
+    }
+
+    /// Whether a file's name is bytes that are not UTF-8: the name that stands for them leads to no file.
+    private static func hasForeignName(_ url: URL) -> Bool {
+        var status = stat()
+        return url.lastPathComponent.contains("\u{FFFD}") && lstat(url.path, &status) != 0
     }
 
     private mutating func addBundled(name: String?) {

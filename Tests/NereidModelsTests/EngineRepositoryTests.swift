@@ -47,7 +47,7 @@ struct EngineRepositoryTests {
         for _ in 0..<2 { await repository.refresh() }
         let model = try repository.catalogue.model(named: "reef")
         #expect(try await model.vision.predict([picture])[0].detections.count == 4)
-        #expect(repository.catalogue.status(named: "reef")?.failure?.contains("‘reef’ was refused") == true)
+        #expect(repository.catalogue.status(named: "reef")?.failure?.contains("it is cut short") == true)
     }
 
     @Test("says of settings that can't be used where they stand")

@@ -213,6 +213,22 @@ struct ModelScanTests {
         }
     }
 
+    #if os(Linux)
+    @Test("refuses files whose names are not UTF-8 text")
+    func foreignName() throws {
+        let folder = try TemporaryFolder()
+        try folder.write(to: "good\u{FFFD}.onnx")
+        // “latéin” in ISO 8859-1.
+        let bytes = Array("\(folder.path)/lat".utf8) + [0xE9] + Array("in.onnx".utf8) + [0]
+        let file = bytes.map { CChar(bitPattern: $0) }.withUnsafeBufferPointer { creat($0.baseAddress!, 0o600) }
+        try #require(file >= 0)
+        close(file)
+        let found = ModelScan([ModelLocation(path: folder.path)]).models
+        #expect(found.map(\.name) == ["good\u{FFFD}", "lat\u{FFFD}in"])
+        #expect(found.map(\.refusal) == [nil, "its name is not UTF-8 text. Rename it"])
+    }
+    #endif
+
     @Test("refuses file names that are too long for a request, unless another name is given")
     func longNames() throws {
         let folder = try TemporaryFolder()

@@ -109,11 +109,10 @@ private struct GIFOutline {
         self.palette = palette
     }
 
-    /// The colour of a number; one beyond the palette is a shade of grey, as in Pillow.
+    /// The colour of a number; one beyond the palette is black, as in Pillow.
     func colour(_ index: Int) -> (UInt8, UInt8, UInt8) {
-        guard let bytes = palette?.bytes, index * 3 + 2 < bytes.count else {
-            return (UInt8(index), UInt8(index), UInt8(index))
-        }
+        guard let bytes = palette?.bytes else { return (UInt8(index), UInt8(index), UInt8(index)) }
+        guard index * 3 + 2 < bytes.count else { return (0, 0, 0) }
         return (bytes[index * 3], bytes[index * 3 + 1], bytes[index * 3 + 2])
     }
 

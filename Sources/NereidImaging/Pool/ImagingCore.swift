@@ -124,4 +124,9 @@ public struct ImagingLoad: Sendable, Hashable {
     public var bytes: Int
     /// Bytes of the budget.
     public var mostBytes: Int
+
+    /// Makes a load.
+    public init(running: Int, waiting: Int, bytes: Int, mostBytes: Int) {
+        (self.running, self.waiting, self.bytes, self.mostBytes) = (running, waiting, bytes, mostBytes)
+    }
 }

@@ -55,7 +55,10 @@ struct SecureChannel: ServerChildChannel {
             let negotiation = Negotiation { result in
                 switch result {
                 case .negotiated("h2"): setUpStreams(channel, connection, logger: logger)
-                default: channel.eventLoop.makeCompletedFuture { Agreement.http1(try http1.setUp(channel, connection)) }
+                default:
+                    channel.eventLoop.makeCompletedFuture {
+                        Agreement.http1(try http1.setUp(channel, connection, logger))
+                    }
                 }
             }
             try pipeline.addHandler(negotiation)
@@ -95,7 +98,7 @@ struct SecureChannel: ServerChildChannel {
             try pipeline.addHandler(ClientWatch())
             try pipeline.addHandler(StreamEnd(idleTimeout: TimeAmount(idleTimeout)))
             try pipeline.addHandler(HTTPConnectionStateHandler(idleTimeout: idleTimeout, logger: logger))
-            return HTTP1Channel.Value(messages: try NIOAsyncChannel(http: channel), connection: connection)
+            return try http1.value(of: channel, connection, logger)
         }
     }
 

@@ -45,11 +45,14 @@ struct ReadinessReport: Sendable {
                 guard case .local(let status) = entry, let reason = status.failure else { return nil }
                 return BrokenModel(
                     model: status.name,
-                    file: status.path,
+                    file: status.path.printable(),
                     reason: reason,
                     answers: status.model != nil
                 )
-            } + models.leftOut.map { BrokenModel(model: nil, file: $0.path, reason: $0.reason, answers: false) }
+            }
+            + models.leftOut.map { file in
+                BrokenModel(model: nil, file: file.path.printable(), reason: file.reason, answers: false)
+            }
         missing = models.obstacles
         guard missing.isEmpty else { return }
         var seen: Set<String> = []

@@ -190,7 +190,8 @@ struct StateRouteTests {
                 #expect($0.headers[.accessControlAllowMethods] == "GET, POST, DELETE, OPTIONS")
                 #expect(
                     $0.headers[.accessControlAllowHeaders]?.lowercased()
-                        == "accept, content-type, authorization, idempotency-key, last-event-id, x-request-id, traceparent, tracestate"
+                        == "accept, content-type, content-encoding, authorization, idempotency-key, last-event-id, "
+                        + "x-request-id, traceparent, tracestate"
                 )
             }
             // Errors are to be read by them too.
