@@ -83,6 +83,7 @@ struct DecodingDeadline {
 
     /// Throws ``ImagingError/timedOut(limit:)`` when work that cannot be interrupted would run over.
     func check(estimate: Duration) throws(ImagingError) {
+        try work.check()
         if start.duration(to: .now) + estimate > limit {
             throw .timedOut(limit: limit)
         }

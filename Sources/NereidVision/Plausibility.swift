@@ -8,6 +8,8 @@ import NereidImaging
 struct Plausibility {
     /// The size of the model's input.
     let input: PixelSize
+    /// How far boxes may reach beyond it, if that is more than its longer side.
+    var reach: Float = 0
 
     /// A score, cut to 1 if it was only rounded above it.
     ///
@@ -35,11 +37,11 @@ struct Plausibility {
     /// Checks boxes that are to be told.
     ///
     /// A box may be larger than what is seen of its object, but not reach beyond the input by more than the input's longer
-    /// side.
+    /// side, or ``reach``.
     ///
     /// - Throws: ``HeadMisfit``.
     func requireNear(_ candidates: [Candidate]) throws(HeadMisfit) {
-        let margin = Float(max(input.width, input.height))
+        let margin = max(Float(max(input.width, input.height)), reach)
         for box in candidates.map(\.box)
         where min(box.x1, box.x2) < -margin || min(box.y1, box.y2) < -margin
             || max(box.x1, box.x2) > Float(input.width) + margin || max(box.y1, box.y2) > Float(input.height) + margin

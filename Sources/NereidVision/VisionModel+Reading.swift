@@ -105,7 +105,7 @@ extension VisionModel {
         _ maskPixels: Int
     ) throws -> [Detection] {
         let (index, letterbox) = (place.index, place.letterbox)
-        let plausibility = Plausibility(input: letterbox.input)
+        let plausibility = Plausibility(input: letterbox.input, reach: head.reach)
         let chosen = try chosen(candidates, place.options, limit)
         try plausibility.requireNear(chosen)
         var detections = chosen.map { detection($0, letterbox) }

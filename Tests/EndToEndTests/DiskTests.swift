@@ -12,7 +12,7 @@ struct DiskTests {
     private static func setup(_ disk: SmallDisk, endsWith: Int32 = 0) -> RunningServer.Setup {
         .init(
             models: ["blocks-v8"],
-            flags: ["--jobs", disk.path + "/jobs", "--max-upload-memory", "1GiB"],
+            flags: ["--jobs", disk.path + "/jobs", "--request-timeout", "300"],
             endsWith: endsWith
         )
     }
@@ -34,7 +34,7 @@ struct DiskTests {
             let first = try await server.order([block], of: "blocks-v8").json(JobDocument.self)
             _ = try await server.finishedJob(first.id)
             // No picture, but as large as one.
-            let noise = FormPart.file(ByteBuffer(repeating: 7, count: 20 << 20), filename: "a.png")
+            let noise = FormPart.file(ByteBuffer(repeating: 7, count: 4 << 20), filename: "a.png")
             let second = try await server.post("/v1/models/blocks-v8/jobs", form: [noise])
             #expect(second.status == 202)
             try disk.fill()
@@ -56,6 +56,8 @@ struct DiskTests {
             #expect(try await server.get("/v1/jobs/\(ids.0)").status == 404)
             // With the room that was set aside the database can be opened on the full disk.
             #expect(try await server.job(ids.1).state == "done")
+            // Whatever was freed meanwhile is taken again.
+            try disk.fill()
             #expect(try await server.order([block], of: "blocks-v8").problemCode == "disk_full")
             #expect(try await Self.health(of: server).degraded?.first?.contains("orders of jobs are refused") == true)
             try disk.empty()

@@ -82,6 +82,16 @@ struct PlausibilityTests {
         #expect(found.map(\.box) == [Box(x1: 0, y1: 0, x2: 128, y2: 64)])
     }
 
+    @Test("nor do boxes of anchors that are larger than a small input")
+    func anchors() throws {
+        let input = PixelSize(width: 160, height: 128)
+        let candidate = Candidate(box: Box(x1: -132, y1: -251, x2: 137, y2: 302), score: 0.5, classID: 0)
+        #expect(throws: HeadMisfit.self) { try Plausibility(input: input).requireNear([candidate]) }
+        #expect(throws: Never.self) { try Plausibility(input: input, reach: 512).requireNear([candidate]) }
+        let far = Candidate(box: Box(x1: -800, y1: 0, x2: 137, y2: 60), score: 0.5, classID: 0)
+        #expect(throws: HeadMisfit.self) { try Plausibility(input: input, reach: 512).requireNear([far]) }
+    }
+
     @Test("nor what is below the threshold, but a score that is not a number anywhere")
     func belowTheThreshold() async throws {
         let loading = try Self.planes(Self.good)

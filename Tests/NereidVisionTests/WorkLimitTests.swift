@@ -57,8 +57,7 @@ struct WorkLimitTests {
             let box = Box(x1: 0, y1: 0, x2: 200, y2: 100)
             _ = try paster.mask([Float](repeating: 1, count: 16), side: 4, box: box, limit: limit)
         },
-        Work(testDescription: "polygons", checks: 100 + 100) { limit in
-            // Its columns, and its border of 100 teeth in pieces.
+        Work(testDescription: "polygons", checks: 100) { limit in
             _ = try comb(width: 100, height: 1000).polygons(within: 0.75, limit: limit)
         },
         Work(testDescription: "drawing of objects", checks: 20) { limit in

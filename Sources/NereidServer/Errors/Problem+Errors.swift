@@ -61,7 +61,7 @@ extension Problem {
                 status: .notFound,
                 code: .notFound,
                 detail:
-                    "there is nothing at this path for this method. Paths: /, /v1/models, /v1/models/{model}/predict, "
+                    "there is nothing at this path. Paths: /, /v1/models, /v1/models/{model}/predict, "
                     + "/v1/models/{model}/jobs, /v1/jobs, /predictor, /predict, /health/live, /health/ready, /metrics"
             )
         case let error as HTTPError:

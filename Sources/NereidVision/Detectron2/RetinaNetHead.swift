@@ -18,6 +18,8 @@ struct RetinaNetHead: Head {
     var needsSuppression: Bool { true }
     var dropsEmptyBoxes: Bool { true }
     var mayHaveUnlabelledClasses: Bool { true }
+    /// The longest side of an anchor.
+    var reach: Float { maps.anchors.joined().map { $0.max() }.max() ?? 0 }
 
     init(fitting evidence: HeadEvidence) throws(HeadMisfit) {
         try evidence.require(.retinaNet)

@@ -37,6 +37,9 @@ protocol Head: Sendable {
     var mayHaveUnlabelledClasses: Bool { get }
     /// The thresholds that count where nobody says otherwise. Default: those of ``PredictionDefaults``.
     var defaults: PredictionDefaults { get }
+    /// How far a box may reach beyond the input by the head's own arithmetic, in pixels, where that is more than the input's
+    /// longer side: anchors may be larger than a small input. Default: 0.
+    var reach: Float { get }
     /// What the model does. Default: as ``extra`` says.
     var task: VisionTask { get }
 
@@ -63,6 +66,7 @@ extension Head {
     var task: VisionTask { extra?.task ?? .detect }
     var dropsEmptyBoxes: Bool { false }
     var mayHaveUnlabelledClasses: Bool { false }
+    var reach: Float { 0 }
     var defaults: PredictionDefaults { PredictionDefaults() }
 
     func check(_ evidence: HeadEvidence) throws(HeadMisfit) {}

@@ -15,6 +15,8 @@ struct YOLOv5MapsHead: Head {
     let reason: String
     let extra: Extra?
     var needsSuppression: Bool { true }
+    /// Half of the longest box: its sides are at most four times those of its anchor.
+    var reach: Float { 2 * (anchors.joined().map { $0.max() }.max() ?? 0) }
     private let strides: [Int]
     private let anchors: [[SIMD2<Float>]]
     private let maps: [Int]

@@ -25,8 +25,10 @@ struct ExifBlock {
         for (tag, text) in texts {
             let value = Array(text.utf8) + [0]
             let place = start + 2 + 12 * texts.count + 4 + values.count
-            entries += number(tag, 2) + number(2, 2) + number(value.count, 4) + number(place, 4)
-            values += value
+            entries += number(tag, 2) + number(2, 2) + number(value.count, 4)
+            // What fits into four bytes is in the entry itself.
+            entries += value.count > 4 ? number(place, 4) : value + [UInt8](repeating: 0, count: 4 - value.count)
+            values += value.count > 4 ? value : []
         }
         let header = Array((isBigEndian ? "MM" : "II").utf8) + number(42, 2) + number(8, 4)
         let pointer = number(1, 2) + number(0x8769, 2) + number(4, 2) + number(1, 4) + number(26, 4) + number(0, 4)

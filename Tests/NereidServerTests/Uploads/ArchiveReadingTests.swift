@@ -232,7 +232,7 @@ struct ArchiveReadingTests {
         let nested = Array("BM".utf8) + Array(inner.readableBytesView.prefix(2031))
         var quoted = Self.overlapping([("a.bmp", 0), ("b.bmp", 1)], files: [nested, other])
         #expect(try Self.take(quoted).files.count == 2)
-        let place = try #require(quoted.readableBytesView.lastIndex(of: UInt8(ascii: "b")).map { $0 - 4 })
+        let place = try #require(quoted.readableBytesView.lastIndex(of: UInt8(ascii: "b")).map { $0 - 6 })
         quoted.setInteger(UInt32(33), at: place, endianness: .little)
         #expect(throws: ArchiveError.overlapping(file: "b.bmp")) { try Self.take(quoted) }
         // A file that reaches into the table of contents.
