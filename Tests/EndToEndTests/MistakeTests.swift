@@ -158,10 +158,6 @@ struct MistakeTests {
         for arguments in [
             ["health", "http://127.0.0.1:\(port)"], ["health", "127.0.0.1:\(port)"], ["health", "--port", "\(port)"],
             ["bench", "http://127.0.0.1:\(port)", folder.path],
-            [
-                "bench", "http://127.0.0.1:\(port)", folder.path, "--model", "reef", "--duration", "0.1", "--warm-up",
-                "0",
-            ],
             ["queue", "status", "--queue", "redis://127.0.0.1:\(port)/0"],
         ] {
             let ended = try await ChildProcess.run(arguments: arguments)

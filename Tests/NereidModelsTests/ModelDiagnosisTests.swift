@@ -135,7 +135,7 @@ struct ModelDiagnosisTests {
     @Test("versions that are newer than the engine are named")
     func versions() async throws {
         #expect(try await failure(GraphMessage.model(opset: 99)).contains("opset 99, which is newer"))
-        #expect(try await failure(GraphMessage.model(version: 99)).contains("its format is version 99"))
+        #expect(try await failure(GraphMessage.model(version: 60)).contains("its format is version 60"))
     }
 
     @Test("weights that appear beside a graph are a change of the model")
