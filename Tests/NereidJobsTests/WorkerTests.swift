@@ -34,7 +34,7 @@ struct WorkerTests {
         #expect(throws: ImagingError.self) { try answers[2].get() }
         #expect(try answers[3].get().detections.map(\.box.x1) == [32])
         let none = await Self.worker.run([Job(ByteBuffer(), for: model)])
-        #expect(throws: ImagingError.notAPicture) { try none[0].get() }
+        #expect(throws: ImagingError.emptyFile) { try none[0].get() }
     }
 
     @Test("applies each job's own options within a batch")

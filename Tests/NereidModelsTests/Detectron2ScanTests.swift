@@ -46,7 +46,8 @@ struct Detectron2ScanTests {
     @Test("are named without a configuration, unless they are pickles of something else")
     func alone() async throws {
         let folder = try TemporaryFolder()
-        try folder.write(to: "model_final.pth")
+        // An empty dictionary, as a pickle of protocol 2.
+        try folder.write(bytes: [0x80, 0x02, 0x7D, 0x2E], to: "model_final.pth")
         try folder.write(to: "metrics.pkl")
         let models = Self.scan(folder)
         #expect(models.map(\.name) == ["model_final"])

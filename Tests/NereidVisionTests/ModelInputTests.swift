@@ -157,7 +157,11 @@ struct ModelInputTests {
             ), "its input holds float64"
         ),
         (graph(fixed(3, 640, 640)), "its input has 3 dimensions, not 4"),
-        (graph(fixed(1, 1, 640, 640)), "its input does not have 3 channels"),
+        (
+            graph(fixed(1, 1, 640, 640)),
+            "its input has 1 channel, and Nereid feeds 3: red, green and blue. "
+                + "Train it for 3 channels, or export it with a graph that makes its channels of RGB"
+        ),
     ]
 
     @Test("is refused when it is not one picture", arguments: refusals)
