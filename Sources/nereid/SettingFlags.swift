@@ -36,6 +36,7 @@ struct SettingFlags: ParsableArguments {
     @Option(help: .setting(.jobs)) var jobs: String?
     @Option(help: .setting(.jobBytes)) var jobBytes: String?
     @Option(help: .setting(.jobLife)) var jobLife: String?
+    @Option(help: .setting(.jobDiskBytes)) var jobDiskBytes: String?
     @Option(help: .setting(.webhookHosts)) var webhookHosts: String?
     @Option(help: .setting(.requestTimeout)) var requestTimeout: String?
     @Option(help: .setting(.idleTimeout)) var idleTimeout: String?
@@ -59,7 +60,8 @@ struct SettingFlags: ParsableArguments {
             .maxUploadMemory: maxUploadMemory, .maxConnections: maxConnections, .queue: queue, .workers: workers,
             .legacyQueue: legacyQueue,
             .queueJobs: queueJobs, .queueBytes: queueBytes, .jobs: jobs, .jobBytes: jobBytes, .jobLife: jobLife,
-            .webhookHosts: webhookHosts, .requestTimeout: requestTimeout, .idleTimeout: idleTimeout,
+            .jobDiskBytes: jobDiskBytes, .webhookHosts: webhookHosts, .requestTimeout: requestTimeout,
+            .idleTimeout: idleTimeout,
             .shutdownDelay: shutdownDelay, .shutdownTimeout: shutdownTimeout, .corsOrigin: corsOrigin,
             .tlsCertificate: tlsCertificate, .tlsPrivateKey: tlsPrivateKey, .tlsConfig: tlsConfig,
             .logLevel: logLevel,

@@ -23,7 +23,7 @@ struct StartTests {
         Mistake(
             testDescription: "a path that is not there",
             arguments: ["/no/such.onnx"],
-            says: ["there is no file or folder ‘/no/such.onnx’", "Give the path", "‘demo’"]
+            says: ["there is no file or folder ‘/no/such.onnx’", "Give an .onnx file, a checkpoint", "‘demo’"]
         ),
         Mistake(
             testDescription: "a name that can't be used",

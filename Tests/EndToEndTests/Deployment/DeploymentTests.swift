@@ -63,7 +63,10 @@ struct DeploymentTests {
             environment: image.environment.merging(["NEREID_PORT": "1"]) { $1 }
         )
         #expect(ended.status == 1)
-        #expect(ended.errors.contains("http://localhost:1/health/ready does not answer"), "\(ended.errors)")
+        #expect(
+            ended.errors.contains("the connection to http://localhost:1/health/ready was refused"),
+            "\(ended.errors)"
+        )
     }
 
     @Test("Every YAML file is well-formed")
