@@ -106,14 +106,25 @@ struct CheckpointTests {
         }
     }
 
+    /// Checkpoints of families that are not converted: they are refused by the class that is unknown.
+    private static let unconverted: Set = ["rtdetr-l"]
+
     @Test(
-        "Every checkpoint at hand is exported as valid ONNX",
+        "Every checkpoint at hand of a family that is converted is exported as valid ONNX",
         .enabled(if: SharedFolder.isThere, SharedFolder.isMissing),
         .enabled(if: Repository.hasPython, Repository.pythonIsMissing)
     )
     func exportEverything() async throws {
         let folders = ["reference/yolov5", "reference/ultralytics", "models"]
-        let files = folders.flatMap { SharedFolder.files(in: $0) }.filter { $0.pathExtension == "pt" }
+        let all = folders.flatMap { SharedFolder.files(in: $0) }.filter { $0.pathExtension == "pt" }
+        func isConverted(_ file: URL) -> Bool {
+            !Self.unconverted.contains(file.deletingPathExtension().lastPathComponent)
+        }
+        for file in all where !isConverted(file) {
+            let refused = try await ChildProcess.run(arguments: ["export", file.path, "-o", "/dev/null"])
+            #expect(refused.status == 1 && refused.errors.contains("which Nereid can't convert"), "\(refused.errors)")
+        }
+        let files = all.filter(isConverted)
         #expect(files.count >= 24)
         try await TemporaryFolder.with { folder in
             for file in files {
