@@ -72,8 +72,9 @@ final class HTTP2ConnectionEnd: ChannelDuplexHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        // A stream that is at fault was reset; the others go on.
-        if !(error is NIOHTTP2Errors.StreamError) { context.close(promise: nil) }
+        // A stream that is at fault was reset; the others go on. NIOHTTP2 tells of a body of a wrong length without its stream.
+        let endsStreamOnly = error is NIOHTTP2Errors.StreamError || error is NIOHTTP2Errors.ContentLengthViolated
+        if !endsStreamOnly { context.close(promise: nil) }
     }
 
     private func stop() { perform(lifetime.stop()) }
