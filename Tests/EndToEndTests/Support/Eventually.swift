@@ -14,7 +14,7 @@ import Testing
 @discardableResult
 func eventually<Value>(
     _ what: String,
-    within limit: Duration = .seconds(15),
+    within limit: Duration = .seconds(60),
     _ look: () async throws -> Value?
 ) async throws -> Value {
     let deadline = ContinuousClock.now + limit
