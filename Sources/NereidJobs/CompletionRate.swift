@@ -14,6 +14,7 @@ package struct CompletionRate: Sendable {
     /// When the last completion was, or work began after a pause; `nil`: there is a pause.
     private var since: ContinuousClock.Instant?
 
+    /// A rate of which nothing is known yet.
     package init() {}
 
     /// There is something to do. Calls after the first count only after a pause.

@@ -14,6 +14,7 @@ package final class SendingPlaces: Sendable {
 
     private let state: Mutex<State>
 
+    /// - Parameter count: how many may be inside at a time, 1 or more.
     package init(_ count: Int) {
         state = Mutex(State(free: count))
     }
